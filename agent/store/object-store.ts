@@ -1,0 +1,48 @@
+/**
+ * Where backups are kept. Objects are created once and never changed.
+ *
+ * Every method rejects with the signal's reason soon after the signal aborts, even while the other
+ * side is silent, and a `put` that rejects leaves no object behind. Errors are `DbctlError`s that
+ * name the object and carry a remedy: `store-denied`, `store-full`, `store-unreachable`, `store-io`.
+ */
+export interface ObjectStore {
+  /** How the store is named to people, for example `file:///backups`. Holds no secret. */
+  readonly url: string;
+
+  /**
+   * Creates the object, durably: when it resolves, the bytes survive a power cut. The bytes are
+   * committed only after `body` ended without an error and the signal was looked at once more.
+   * An object of that key that is there already is never replaced: rejects with `ObjectExists`;
+   * of several racing puts one wins.
+   */
+  put(key: string, body: ObjectBody, options: { signal: AbortSignal }): Promise<ObjectInfo>;
+
+  /**
+   * The object's bytes, or those of a range (`offset`, `length` in bytes). Rejects with
+   * `ObjectMissing`; a range that reaches past the end rejects with `repository-damaged`.
+   */
+  get(key: string, options: { range?: ByteRange; signal: AbortSignal }): AsyncIterable<Uint8Array>;
+
+  /** The object's size, or undefined when there is none. */
+  head(key: string, options: { signal: AbortSignal }): Promise<ObjectInfo | undefined>;
+
+  /** All objects whose key begins with `prefix`, in the byte order of their keys. */
+  list(prefix: string, options: { signal: AbortSignal }): AsyncIterable<ObjectInfo>;
+
+  /** Removes the object; one that is not there is no error. */
+  delete(key: string, options: { signal: AbortSignal }): Promise<void>;
+}
+
+/** Bytes in pieces of any size; a piece must not change after it was handed over. */
+export type ObjectBody = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+export interface ObjectInfo {
+  key: string;
+  /** Bytes. */
+  size: number;
+}
+
+export interface ByteRange {
+  offset: number;
+  length: number;
+}
