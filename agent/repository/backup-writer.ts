@@ -1,0 +1,35 @@
+import type { ObjectStore } from "../store/object-store.ts";
+import type { WrittenPacks } from "./chunk-writer.ts";
+import type { HostState } from "./host-state.ts";
+import type { BackupHeader, BackupSource } from "./manifest.ts";
+import type { RepositoryInfo } from "./repository-info.ts";
+import type { WrittenStream } from "./stream-map.ts";
+
+export interface BackupWriterOptions {
+  store: ObjectStore;
+  repository: RepositoryInfo;
+  state: HostState;
+  /** The job's id: letters, digits, `.`, `_`, `-`; never used before. */
+  job: string;
+  /** When the backup began. */
+  started: Date;
+  signal: AbortSignal;
+}
+
+export interface BackupContent {
+  /** Anything that is JSON; given back by `openBackup` as `unknown`. */
+  body: unknown;
+  source: BackupSource;
+  state: "complete" | "partial";
+  finished: Date;
+  packs: WrittenPacks[];
+}
+
+export interface BackupWriter extends AsyncDisposable {
+  readonly id: string;
+  /** Streams come in any order; each number once. */
+  addStream(stream: number, map: WrittenStream): Promise<void>;
+  commit(content: BackupContent): Promise<{ id: string; header: BackupHeader }>;
+}
+
+export declare function openBackupWriter(options: BackupWriterOptions): Promise<BackupWriter>;

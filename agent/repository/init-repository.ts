@@ -1,0 +1,7 @@
+import type { ObjectStore } from "../store/object-store.ts";
+import type { RepositoryInfo } from "./repository-info.ts";
+
+export declare function initRepository(
+  store: ObjectStore,
+  options: { recipients: string[]; now: Date; signal: AbortSignal },
+): Promise<RepositoryInfo>;
