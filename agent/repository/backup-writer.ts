@@ -2,15 +2,13 @@ import type { ObjectStore } from "../store/object-store.ts";
 import type { WrittenPacks } from "./chunk-writer.ts";
 import type { HostState } from "./host-state.ts";
 import type { BackupHeader, BackupSource } from "./manifest.ts";
-import type { RepositoryInfo } from "./repository-info.ts";
-import type { WrittenStream } from "./stream-map.ts";
+import type { RepositoryInfo } from "./open-repository.ts";
+import type { WrittenStream } from "./map.ts";
 
 export interface BackupWriterOptions {
   store: ObjectStore;
   repository: RepositoryInfo;
   state: HostState;
-  /** The job's id: letters, digits, `.`, `_`, `-`; never used before. */
-  job: string;
   /** When the backup began. */
   started: Date;
   signal: AbortSignal;
@@ -20,9 +18,10 @@ export interface BackupContent {
   /** Anything that is JSON; given back by `openBackup` as `unknown`. */
   body: unknown;
   source: BackupSource;
+  kind: "logical";
   state: "complete" | "partial";
   finished: Date;
-  packs: WrittenPacks[];
+  packs: WrittenPacks;
 }
 
 export interface BackupWriter extends AsyncDisposable {

@@ -1,7 +1,7 @@
 import type { OpenBackup } from "./open-backup.ts";
 
 export type CheckEvent =
-  | { kind: "progress"; object: string; bytes: number }
+  | { kind: "progress"; object: string; bytes: number; chunks: number }
   | { kind: "damage"; damage: Damage };
 
 export interface Damage {
@@ -17,5 +17,5 @@ export interface Damage {
 
 export declare function checkBackup(
   backup: OpenBackup,
-  options: { level: "full"; signal: AbortSignal },
+  options: { level: "quick" | "full"; signal: AbortSignal },
 ): AsyncGenerator<CheckEvent, void>;

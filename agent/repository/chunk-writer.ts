@@ -1,7 +1,7 @@
 import type { ChunkTarget } from "../pipeline/row-chunker.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import type { EpochKeys } from "./epoch-keys.ts";
-import type { WrittenStream } from "./stream-map.ts";
+import type { EpochKeys } from "./epoch.ts";
+import type { WrittenStream } from "./map.ts";
 
 export interface ChunkWriterOptions {
   store: ObjectStore;

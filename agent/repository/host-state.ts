@@ -1,6 +1,6 @@
 import type { ObjectStore } from "../store/object-store.ts";
-import type { EpochKeys } from "./epoch-keys.ts";
-import type { RepositoryInfo } from "./repository-info.ts";
+import type { EpochKeys } from "./epoch.ts";
+import type { RepositoryInfo } from "./open-repository.ts";
 
 export interface HostStateOptions {
   stateDir: string;

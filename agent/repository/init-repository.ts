@@ -1,5 +1,5 @@
 import type { ObjectStore } from "../store/object-store.ts";
-import type { RepositoryInfo } from "./repository-info.ts";
+import type { RepositoryInfo } from "./open-repository.ts";
 
 export declare function initRepository(
   store: ObjectStore,

@@ -5,3 +5,10 @@ export declare function listBackups(
   store: ObjectStore,
   options: { signal: AbortSignal },
 ): AsyncIterable<BackupHeader>;
+
+/** `name`: `latest`, `host/database:latest`, a backup id or a unique beginning of one. */
+export declare function findBackup(
+  store: ObjectStore,
+  name: string,
+  options: { signal: AbortSignal },
+): Promise<BackupHeader>;

@@ -1,9 +1,9 @@
 import type { Secret } from "../../core/secret.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import type { EpochKeys } from "./epoch-keys.ts";
+import type { EpochKeys } from "./epoch.ts";
 import type { BackupHeader } from "./manifest.ts";
-import type { RepositoryInfo } from "./repository-info.ts";
-import type { StreamMap } from "./stream-map.ts";
+import type { RepositoryInfo } from "./open-repository.ts";
+import type { StreamMap } from "./map.ts";
 
 export interface OpenBackupOptions {
   store: ObjectStore;

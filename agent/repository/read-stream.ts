@@ -1,6 +1,6 @@
 import type { ObjectStore } from "../store/object-store.ts";
-import type { EpochKeys } from "./epoch-keys.ts";
-import type { StreamMap } from "./stream-map.ts";
+import type { EpochKeys } from "./epoch.ts";
+import type { StreamMap } from "./map.ts";
 
 export interface ReadStreamOptions {
   store: ObjectStore;

@@ -34,6 +34,6 @@ export function deriveKey(
 }
 
 /** 16 bytes for `RowChunker`: cuts and digests rows the same way during the whole epoch. */
-export function rowKey(epoch: EpochKeys): Uint8Array {
+export function deriveRowKey(epoch: EpochKeys): Uint8Array {
   return deriveKey(epoch, "row", { length: 16 });
 }
