@@ -1,0 +1,65 @@
+import { fileURLToPath } from "node:url";
+import { DbctlError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
+import type { Engine } from "./engines/engine.ts";
+import { createMysqlEngine } from "./engines/mysql/engine.ts";
+import { type MysqlTarget, parseMysqlTarget } from "./engines/mysql/target.ts";
+import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/target.ts";
+import { createPostgresEngine } from "./engines/postgres/engine.ts";
+import { parsePostgresTarget, type PostgresTarget } from "./engines/postgres/target.ts";
+import { resolvePassword as resolvePostgresPassword } from "./engines/postgres/target.ts";
+import { createFilesystemStore } from "./store/filesystem/filesystem-store.ts";
+import type { ObjectStore } from "./store/object-store.ts";
+
+/** A database as its URL names it, without secrets. Plain data: it crosses threads. */
+export type Target =
+  | { engine: "postgres"; target: PostgresTarget }
+  | { engine: "mysql"; target: MysqlTarget };
+
+/** Parses a database URL; refuses one with a password in it. */
+export function parseTarget(url: string): Target {
+  const scheme = /^([a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case "postgres":
+    case "postgresql":
+      return { engine: "postgres", target: parsePostgresTarget(url) };
+    case "mysql":
+    case "mariadb":
+      return { engine: "mysql", target: parseMysqlTarget(url) };
+    default:
+      throw new DbctlError("usage", `Cannot use database URL ${quote(url)}: unknown scheme`, {
+        remedy: "Write postgres://user@host:5432/db, mariadb://user@host:3306/db or mysql://…",
+      });
+  }
+}
+
+/** Looks the password up where the product's own clients do: environment, then password file. */
+export async function resolvePassword(
+  { engine, target }: Target,
+  env: NodeJS.ProcessEnv,
+): Promise<Secret | undefined> {
+  return engine === "postgres"
+    ? await resolvePostgresPassword(target, env)
+    : await resolveMysqlPassword(target, env);
+}
+
+export function createEngine(of: Target, password: Secret | undefined): Engine {
+  return of.engine === "postgres"
+    ? createPostgresEngine({ target: of.target, password })
+    : createMysqlEngine({ target: of.target, password });
+}
+
+/** Opens the store of a repository URL: `file:///path`. */
+export function createStore(url: string): ObjectStore {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed?.protocol === "file:" && parsed.host === "" && parsed.pathname.length > 1)
+    return createFilesystemStore(fileURLToPath(parsed));
+  throw new DbctlError("usage", `Cannot use repository URL ${quote(url)}: not known`, {
+    remedy: "Write file:///absolute/path",
+  });
+}
+
+/** For messages: what may be a password between `:` and `@` is left out. */
+function quote(url: string): string {
+  return JSON.stringify(url.replace(/:[^/@]*@/, ":…@"));
+}

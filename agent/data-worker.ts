@@ -1,0 +1,21 @@
+/** Main file of a data thread: one lane, with the adapters that its start data names. */
+import { parentPort, workerData } from "node:worker_threads";
+import { Secret } from "../core/secret.ts";
+import { createEngine, createStore, type Target } from "./adapters.ts";
+import { DataLane, type LaneUse } from "./lanes/data-lane.ts";
+import { serveLane } from "./lanes/thread-lane.ts";
+
+/** What a data thread is started with. Plain data. */
+export interface DataWorkerStart {
+  target: Target;
+  password: string | undefined;
+  storeUrl: string;
+  use: LaneUse;
+}
+
+if (parentPort !== null) {
+  const { target, password, storeUrl, use } = workerData as DataWorkerStart;
+  const engine = createEngine(target, password === undefined ? undefined : new Secret(password));
+  const store = createStore(storeUrl);
+  await serveLane(parentPort, (signal) => new DataLane({ engine, store, use, signal }));
+}

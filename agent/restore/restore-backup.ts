@@ -1,0 +1,107 @@
+import { type BackupBody, parseBackupBody } from "../backup/backup-body.ts";
+import type { Engine, PreparedTarget, SchemaObject, Section } from "../engines/engine.ts";
+import { type Lane, type Lanes, openLanes, runOnLanes } from "../lanes/lane.ts";
+import { checkBackup } from "../repository/check-backup.ts";
+import type { EpochKeys } from "../repository/epoch.ts";
+import type { OpenBackup } from "../repository/open-backup.ts";
+import { refuseDamage } from "../verify/verify-backup.ts";
+import { loadTables } from "./load-tables.ts";
+import { compareTables } from "./compare-tables.ts";
+
+export interface RestoreParts {
+  engine: Engine;
+  backup: OpenBackup;
+  openLane(epoch: EpochKeys): Promise<Lane>;
+}
+
+export interface RestoreOptions {
+  /** Creates the target database; without it the target must be there and empty. */
+  create: boolean;
+  /** Loaders at once. */
+  jobs: number;
+  signal: AbortSignal;
+}
+
+export type RestoreEvent =
+  | { kind: "checked"; tables: number; bytes: number }
+  | { kind: "section-begun"; section: Section; objects: number }
+  | { kind: "loading-begun" }
+  | { kind: "comparing-begun" }
+  | { kind: "part-loaded"; table: string; bytes: number; rows: number }
+  | { kind: "part-compared"; table: string; bytes: number }
+  | { kind: "finished"; tables: number; rows: bigint };
+
+/**
+ * Restores a backup into one database and proves it: the rows of every table are read back and
+ * their digests compared with the backup's. The target is not touched before every object that is
+ * needed is known to be there. After any error a database that was created here is dropped again.
+ */
+export async function* restoreBackup(
+  { engine, backup, openLane }: RestoreParts,
+  { create, jobs, signal }: RestoreOptions,
+): AsyncGenerator<RestoreEvent> {
+  const body = parseBackupBody(backup.body);
+  await refuseDamage(backup, checkBackup(backup, { level: "quick", signal }));
+  const bytes = body.tables.reduce((sum, { sums }) => sum + Number(sums.bytes), 0);
+  yield { kind: "checked", tables: body.tables.length, bytes };
+
+  const { facts, list } = body;
+  const tables = body.tables.map(({ data }) => data);
+  const target = await engine.prepareTarget({ facts, list, tables }, { create, signal });
+  try {
+    await using lanes = await openLanes(jobs, () => openLane(backup.epoch));
+    yield* restoreInto(lanes, { engine, backup, body, signal });
+  } catch (error) {
+    await undo(target, error);
+    throw error;
+  }
+  const rows = body.tables.reduce((sum, { sums }) => sum + BigInt(sums.rows), 0n);
+  yield { kind: "finished", tables: body.tables.length, rows };
+}
+
+interface Work {
+  engine: Engine;
+  backup: OpenBackup;
+  body: BackupBody;
+  signal: AbortSignal;
+}
+
+async function* restoreInto(
+  { all }: Lanes,
+  { engine, backup, body, signal }: Work,
+): AsyncGenerator<RestoreEvent> {
+  await Promise.all(all.map((lane) => lane.openLoader()));
+  yield* buildSection(all.slice(0, 1), body, "pre-data");
+  yield { kind: "loading-begun" };
+  yield* loadTables(all, { backup, body });
+  yield* buildSection(all, body, "index");
+  yield* buildSection(all.slice(0, 1), body, "constraint");
+  yield* buildSection(all.slice(0, 1), body, "foreign-key");
+  yield* buildSection(all, body, "validation");
+  yield* buildSection(all.slice(0, 1), body, "post-data");
+  yield { kind: "comparing-begun" };
+  yield* compareTables(all, { engine, body, signal });
+}
+
+/** Builds the section's objects: on one lane in their order, on several the costliest first. */
+async function* buildSection(
+  lanes: Lane[],
+  { list }: BackupBody,
+  section: Section,
+): AsyncGenerator<RestoreEvent> {
+  const objects = list.objects.filter((object) => object.section === section);
+  yield { kind: "section-begun", section, objects: objects.length };
+  const cost = ({ cost = 0 }: SchemaObject) => cost;
+  const order = lanes.length === 1 ? objects : objects.toSorted((a, b) => cost(b) - cost(a));
+  const build = (lane: Lane, object: SchemaObject) => lane.build(object);
+  for await (const _ of runOnLanes(lanes, order, build));
+}
+
+/** The restore's own error is the one to report, but what is left behind must be known, too. */
+async function undo(target: PreparedTarget, error: unknown): Promise<void> {
+  try {
+    await target.undo({ signal: AbortSignal.timeout(60_000) });
+  } catch (left) {
+    throw new AggregateError([error, left], "Cannot undo the restore");
+  }
+}

@@ -1,0 +1,113 @@
+import { Command } from "commander";
+import { parseBackupBody } from "../../agent/backup/backup-body.ts";
+import { listBackups } from "../../agent/repository/list-backups.ts";
+import type { BackupHeader } from "../../agent/repository/manifest.ts";
+import { openBackupByName, openRepositoryUrl } from "../direct/open-repository-url.ts";
+import { formatBytes, formatTable } from "../output/format.ts";
+import { printResult } from "../output/print-result.ts";
+import { identityOption, jsonOption, repoOption } from "./options.ts";
+
+interface ShowFlags {
+  repo: string;
+  identity: string;
+  json: boolean;
+}
+
+export function backupsCommand(signal: AbortSignal): Command {
+  const ls = new Command("ls")
+    .description("Lists the backups of a repository, oldest first. Needs no key.")
+    .addOption(repoOption)
+    .addOption(jsonOption)
+    .addHelpText("after", "\nExample:\n  dbctl backups ls --repo file:///backups")
+    .action(async (flags: { repo: string; json: boolean }) => {
+      await list(flags, signal);
+    });
+  const show = new Command("show")
+    .description("Shows what is in a backup: tables, objects, sizes, position.")
+    .argument("<backup>", "an id, latest, or host/db:latest")
+    .addOption(repoOption)
+    .addOption(identityOption)
+    .addOption(jsonOption)
+    .addHelpText(
+      "after",
+      "\nExample:\n  dbctl backups show latest --repo file:///backups --identity identity.txt",
+    )
+    .action(async (name: string, flags: ShowFlags) => {
+      await showBackup(name, flags, signal);
+    });
+  return new Command("backups")
+    .description("Lists and shows backups.")
+    .addCommand(ls)
+    .addCommand(show);
+}
+
+async function list(flags: { repo: string; json: boolean }, signal: AbortSignal): Promise<void> {
+  const { store } = await openRepositoryUrl(flags.repo, { signal });
+  const headers = await Array.fromAsync(listBackups(store, { signal }));
+  headers.sort((a, b) => (a.started < b.started ? -1 : 1));
+  const head = ["BACKUP", "DATABASE", "ENGINE", "STATE", "READ", "NEW", "STORED"];
+  const rows = headers.map(({ id, source, state, sizes }) => [
+    id,
+    `${source.host}/${source.database}`,
+    `${source.engine} ${source.version}`,
+    state,
+    ...[sizes.read, sizes.new, sizes.stored].map(formatBytes),
+  ]);
+  const lines = headers.length === 0 ? ["No backups yet."] : formatTable([head, ...rows]);
+  printResult({ backups: headers.map(summary) }, { json: flags.json, lines });
+}
+
+function summary({
+  id,
+  state,
+  kind,
+  source,
+  instance,
+  epoch,
+  started,
+  finished,
+  sizes,
+}: BackupHeader) {
+  const bytes = { read: sizes.read, stored: sizes.stored, new: sizes.new };
+  return { backup: id, state, kind, source, instance, epoch, started, finished, bytes };
+}
+
+async function showBackup(name: string, flags: ShowFlags, signal: AbortSignal): Promise<void> {
+  const backup = await openBackupByName(name, { ...flags, signal });
+  const { tool, facts, position, list: objects, tables } = parseBackupBody(backup.body);
+  const document = {
+    ...summary(backup.header),
+    tool,
+    facts,
+    position,
+    tables: tables.map(({ data, sums }) => ({
+      name: `${data.schema}.${data.name}`,
+      rows: Number(sums.rows),
+      bytes: Number(sums.bytes),
+      digest: sums.digest,
+    })),
+    objects: objects.objects.map(({ kind, name: object, section }) => ({
+      kind,
+      name: object,
+      section,
+    })),
+    missing: objects.unsupported,
+    requires: objects.requires,
+  };
+  const { source, state, started } = backup.header;
+  const rows = document.tables.map(({ name: table, rows: count, bytes }) => [
+    table,
+    String(count),
+    formatBytes(bytes),
+  ]);
+  const lines = [
+    `Backup ${document.backup} of ${source.host}/${source.database}, ${started}, ${state}`,
+    `${source.engine} ${source.version}; position ${JSON.stringify(position)}`,
+    "",
+    ...formatTable([["TABLE", "ROWS", "BYTES"], ...rows]),
+    "",
+    `${document.objects.length} objects; ${objects.unsupported.length} missing`,
+    ...objects.unsupported.map(({ kind, name: object }) => `  missing: ${kind} ${object}`),
+  ];
+  printResult(document, { json: flags.json, lines });
+}
