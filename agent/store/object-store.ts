@@ -4,6 +4,9 @@
  * Every method rejects with the signal's reason soon after the signal aborts, even while the other
  * side is silent, and a `put` that rejects leaves no object behind. Errors are `DbctlError`s that
  * name the object and carry a remedy: `store-denied`, `store-full`, `store-unreachable`, `store-io`.
+ *
+ * A key is one or more names with `/` between them; a name is letters, digits and `.-_=~+`, and does
+ * not begin with a dot. Any other key is an `internal-bug`.
  */
 export interface ObjectStore {
   /** How the store is named to people, for example `file:///backups`. Holds no secret. */
@@ -12,14 +15,15 @@ export interface ObjectStore {
   /**
    * Creates the object, durably: when it resolves, the bytes survive a power cut. The bytes are
    * committed only after `body` ended without an error and the signal was looked at once more.
-   * An object of that key that is there already is never replaced: rejects with `ObjectExists`;
+   * An object of that key that is there already is never replaced: rejects with
+   * `object-exists`;
    * of several racing puts one wins.
    */
   put(key: string, body: ObjectBody, options: { signal: AbortSignal }): Promise<ObjectInfo>;
 
   /**
    * The object's bytes, or those of a range (`offset`, `length` in bytes). Rejects with
-   * `ObjectMissing`; a range that reaches past the end rejects with `repository-damaged`.
+   * `object-missing`; a range that reaches past the end rejects with `repository-damaged`.
    */
   get(key: string, options: { range?: ByteRange; signal: AbortSignal }): AsyncIterable<Uint8Array>;
 

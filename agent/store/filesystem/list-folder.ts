@@ -1,0 +1,57 @@
+import { lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { ObjectInfo } from "../object-store.ts";
+import { isKeyName } from "../store-key.ts";
+import { errnoOf, fileError } from "./file-error.ts";
+
+export interface Listing {
+  root: string;
+  prefix: string;
+  signal: AbortSignal;
+}
+
+/**
+ * The files below `root/inner` whose keys begin with the prefix, in the byte order of keys. `inner`
+ * is empty or ends with `/`. What is no file, or has another name than keys have, is none of ours.
+ */
+export async function* listFolder(
+  { root, prefix, signal }: Listing,
+  inner = "",
+): AsyncGenerator<ObjectInfo, void> {
+  signal.throwIfAborted();
+  for (const name of await namesIn(join(root, inner))) {
+    signal.throwIfAborted();
+    const key = inner + name;
+    if (name.endsWith("/")) {
+      if (key.startsWith(prefix) || prefix.startsWith(key))
+        yield* listFolder({ root, prefix, signal }, key);
+    } else if (key.startsWith(prefix)) {
+      const size = await sizeOf(join(root, key));
+      if (size !== undefined) yield { key, size };
+    }
+  }
+}
+
+/** Sorted as keys are: a folder's name counts with its slash. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries
+      .filter((entry) => isKeyName(entry.name) && (entry.isFile() || entry.isDirectory()))
+      .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+      .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw fileError("list", folder, error);
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await lstat(path)).size;
+  } catch (error) {
+    // Removed while we were listing.
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw fileError("look at", path, error);
+  }
+}

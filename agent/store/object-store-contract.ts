@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import type { ObjectStore } from "./object-store.ts";
+
+const { signal } = new AbortController();
+
+/** The promises of `ObjectStore` as tests. `open` gives an empty store. */
+export function describeObjectStore(
+  name: string,
+  open: () => Promise<{ store: ObjectStore } & AsyncDisposable>,
+): void {
+  describe(`${name} keeps the ObjectStore contract`, () => {
+    describePut(open);
+    describePutThatFails(open);
+    describeGet(open);
+    describeList(open);
+  });
+}
+
+type Open = () => Promise<{ store: ObjectStore } & AsyncDisposable>;
+
+function describePut(open: Open): void {
+  test("put() keeps every byte, whatever the pieces", async () => {
+    await using scratch = await open();
+    const pieces = [Buffer.alloc(0), Buffer.from("ab"), Buffer.alloc(3_000_000, 7)];
+    const put = await scratch.store.put("a/b", pieces, { signal });
+    assert.deepEqual(put, { key: "a/b", size: 3_000_002 });
+    assert.deepEqual(await scratch.store.head("a/b", { signal }), put);
+    assert.ok((await bytesOf(scratch.store, "a/b")).equals(Buffer.concat(pieces)));
+  });
+
+  test("put() keeps an empty object", async () => {
+    await using scratch = await open();
+    await scratch.store.put("empty", [], { signal });
+    assert.equal((await scratch.store.head("empty", { signal }))?.size, 0);
+    assert.equal((await bytesOf(scratch.store, "empty")).length, 0);
+  });
+
+  test("put() never replaces an object", async () => {
+    await using scratch = await open();
+    await scratch.store.put("a", [Buffer.from("first")], { signal });
+    const second = scratch.store.put("a", [Buffer.from("second")], { signal });
+    await assert.rejects(second, { code: "object-exists" });
+    assert.equal((await bytesOf(scratch.store, "a")).toString(), "first");
+  });
+
+  test("put() has one winner of many racing ones", async () => {
+    await using scratch = await open();
+    const race = Array.from({ length: 8 }, (_, n) =>
+      scratch.store.put("a/b/c", slowly(`${n}`), { signal }).then(() => `${n}`),
+    );
+    const ends = await Promise.allSettled(race);
+    const won = ends.filter((end) => end.status === "fulfilled");
+    assert.equal(won.length, 1);
+    for (const end of ends)
+      if (end.status === "rejected") assert.equal(end.reason.code, "object-exists");
+    assert.equal((await bytesOf(scratch.store, "a/b/c")).toString(), won[0]?.value);
+  });
+
+  test("put() refuses keys that lead elsewhere", async () => {
+    await using scratch = await open();
+    for (const key of ["", "/a", "a/", "a//b", "../a", "a/../../b", ".a", "a/.b", "a\0b", "a\\b"])
+      await assert.rejects(async () => scratch.store.put(key, [], { signal }), {
+        code: "internal-bug",
+      });
+  });
+}
+
+function describePutThatFails(open: Open): void {
+  test("put() leaves no object behind when its body fails", async () => {
+    await using scratch = await open();
+    const body = (async function* () {
+      yield Buffer.from("half");
+      await turn();
+      throw new Error("disk on fire");
+    })();
+    await assert.rejects(scratch.store.put("a/b", body, { signal }), /disk on fire/);
+    await assertEmpty(scratch.store);
+  });
+
+  test("put() ends at once when it is aborted while its body is silent", async () => {
+    await using scratch = await open();
+    const controller = new AbortController();
+    const body = (async function* () {
+      yield Buffer.from("half");
+      setTimeout(() => controller.abort(new Error("enough")), 5);
+      await new Promise(() => {});
+    })();
+    const put = scratch.store.put("a/b", body, { signal: controller.signal });
+    await assert.rejects(put, /enough/);
+    await assertEmpty(scratch.store);
+  });
+
+  test("put() commits nothing when it is aborted in the last piece", async () => {
+    await using scratch = await open();
+    const controller = new AbortController();
+    const body = (async function* () {
+      yield Buffer.from("all");
+      controller.abort(new Error("enough"));
+    })();
+    const put = scratch.store.put("a/b", body, { signal: controller.signal });
+    await assert.rejects(put, /enough/);
+    await assertEmpty(scratch.store);
+  });
+
+  test("every method rejects with the reason of an aborted signal", async () => {
+    await using scratch = await open();
+    const gone = { signal: AbortSignal.abort(new Error("enough")) };
+    const { store } = scratch;
+    await store.put("a", [], { signal });
+    await assert.rejects(store.put("b", [], gone), /enough/);
+    await assert.rejects(Array.fromAsync(store.get("a", gone)), /enough/);
+    await assert.rejects(store.head("a", gone), /enough/);
+    await assert.rejects(Array.fromAsync(store.list("", gone)), /enough/);
+    await assert.rejects(store.delete("a", gone), /enough/);
+    assert.deepEqual(await keysOf(store), ["a"]);
+  });
+}
+
+function describeGet(open: Open): void {
+  test("get() gives exactly the range", async () => {
+    await using scratch = await open();
+    const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, n) => n % 251));
+    await scratch.store.put("a", [bytes], { signal });
+    for (const [offset, length] of [
+      [0, 200_000],
+      [0, 1],
+      [199_999, 1],
+      [70_000, 130_000],
+      [5, 0],
+    ] as const) {
+      const part = await bytesOf(scratch.store, "a", { offset, length });
+      assert.ok(part.equals(bytes.subarray(offset, offset + length)), `${offset}+${length}`);
+    }
+  });
+
+  test("get() past the end is damage, and of no object object-missing", async () => {
+    await using scratch = await open();
+    await scratch.store.put("a", [Buffer.from("abc")], { signal });
+    const past = bytesOf(scratch.store, "a", { offset: 2, length: 2 });
+    await assert.rejects(past, { code: "repository-damaged", message: /\ba\b/ });
+    for (const key of ["b", "a/b", "b/c"]) {
+      await assert.rejects(bytesOf(scratch.store, key), { code: "object-missing" });
+      assert.equal(await scratch.store.head(key, { signal }), undefined);
+    }
+  });
+
+  test("delete() removes the object, and is content when there is none", async () => {
+    await using scratch = await open();
+    await scratch.store.put("a/b", [], { signal });
+    await scratch.store.delete("a/b", { signal });
+    await scratch.store.delete("a/b", { signal });
+    await assertEmpty(scratch.store);
+  });
+}
+
+function describeList(open: Open): void {
+  test("list() gives keys and sizes in byte order, below the prefix only", async () => {
+    await using scratch = await open();
+    const keys = ["a/b", "a-b", "a", "a/a/z", "B", "ab", "a0", "_", "a/b.c"];
+    const { store } = scratch;
+    await assertEmpty(store);
+    // A file store cannot hold both `a` and `a/b`.
+    const [first, ...others] = keys.filter((key) => key !== "a");
+    await store.put(first ?? "", [Buffer.from("xyz")], { signal });
+    for (const key of others) await store.put(key, [], { signal });
+    assert.deepEqual(await keysOf(store), ["B", "_", "a-b", "a/a/z", "a/b", "a/b.c", "a0", "ab"]);
+    assert.deepEqual(await keysOf(store, "a/"), ["a/a/z", "a/b", "a/b.c"]);
+    assert.deepEqual(await keysOf(store, "a/b"), ["a/b", "a/b.c"]);
+    assert.deepEqual(await keysOf(store, "a/a/zz"), []);
+    assert.deepEqual(await Array.fromAsync(store.list("a/b", { signal })), [
+      { key: "a/b", size: 3 },
+      { key: "a/b.c", size: 0 },
+    ]);
+  });
+
+  test("list() copes with objects that come and go meanwhile", async () => {
+    await using scratch = await open();
+    const { store } = scratch;
+    for (let n = 0; n < 10; n++) await store.put(`d/${n}`, [], { signal });
+    const seen: string[] = [];
+    for await (const { key } of store.list("d/", { signal })) {
+      seen.push(key);
+      if (key !== "d/3") continue;
+      await store.delete("d/7", { signal });
+      await store.put("d/5b", [], { signal });
+    }
+    const certain = seen.filter((key) => key !== "d/7" && key !== "d/5b");
+    assert.deepEqual(
+      certain,
+      [0, 1, 2, 3, 4, 5, 6, 8, 9].map((n) => `d/${n}`),
+    );
+  });
+
+  test("list() shows no object that is still being put", async () => {
+    await using scratch = await open();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const body = (async function* () {
+      yield Buffer.from("half");
+      await promise;
+    })();
+    const put = scratch.store.put("a", body, { signal });
+    for (let n = 0; n < 20; n++) await turn();
+    await assertEmpty(scratch.store);
+    assert.equal(await scratch.store.head("a", { signal }), undefined);
+    resolve();
+    await put;
+    assert.deepEqual(await keysOf(scratch.store), ["a"]);
+  });
+}
+
+async function* slowly(text: string) {
+  await turn();
+  yield Buffer.from(text);
+  await turn();
+}
+
+async function assertEmpty(store: ObjectStore): Promise<void> {
+  assert.deepEqual(await keysOf(store), []);
+}
+
+async function keysOf(store: ObjectStore, prefix = ""): Promise<string[]> {
+  const infos = await Array.fromAsync(store.list(prefix, { signal }));
+  return infos.map(({ key }) => key);
+}
+
+async function bytesOf(
+  store: ObjectStore,
+  key: string,
+  range?: { offset: number; length: number },
+): Promise<Buffer> {
+  const options = range === undefined ? { signal } : { range, signal };
+  return Buffer.concat(await Array.fromAsync(store.get(key, options)));
+}
