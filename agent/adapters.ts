@@ -7,7 +7,7 @@ import { type MysqlTarget, parseMysqlTarget } from "./engines/mysql/target.ts";
 import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/target.ts";
 import { createPostgresEngine } from "./engines/postgres/engine.ts";
 import { parsePostgresTarget, type PostgresTarget } from "./engines/postgres/target.ts";
-import { resolvePassword as resolvePostgresPassword } from "./engines/postgres/target.ts";
+import { resolvePassword as resolvePostgresPassword } from "./engines/postgres/password.ts";
 import { createFilesystemStore } from "./store/filesystem/filesystem-store.ts";
 import type { ObjectStore } from "./store/object-store.ts";
 
