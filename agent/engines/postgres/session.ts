@@ -122,8 +122,8 @@ export class PostgresSession implements AsyncDisposable {
   }
 
   /**
-   * Has the wire to itself from a request to the ReadyForQuery that ends it. `readMessage` skips
-   * what may come at any time, and throws the server's error once the server is ready again.
+   * Has the wire to itself from a request to the ReadyForQuery that ends it. An error of the server
+   * is thrown once the server is ready again.
    */
   async exchange<T>(options: StatementOptions, talk: (turn: Turn) => Promise<T>): Promise<T> {
     const before = this.#turn;
@@ -135,8 +135,8 @@ export class PostgresSession implements AsyncDisposable {
     this.#isBusy = true;
     try {
       const doing = options.doing ?? `query ${describeTarget(this.target)}`;
-      const turn = { wire: this.#wire, signal, readMessage: () => this.#readMessage(doing) };
-      return await talk(turn);
+      const readOne = () => this.#readOne(doing);
+      return await talk({ wire: this.#wire, signal, readOne, readMessage: () => skip(readOne) });
     } catch (error) {
       // Only after an answer of the server do both sides agree on where they are.
       if (sqlstateOf(error) === undefined) this.#abort(error);
@@ -154,13 +154,11 @@ export class PostgresSession implements AsyncDisposable {
     await this.#wire.end(encodeMessage("X"), goodbyeLimitMs);
   }
 
-  async #readMessage(doing: string): Promise<Message> {
-    for (;;) {
-      const message = await this.#wire.readMessage();
-      if (message.type === "S") noteParameter(this.#greeting.parameters, message);
-      else if (message.type === "E") throw await this.#finishFailed(message, doing);
-      else if (message.type !== "N" && message.type !== "A") return message;
-    }
+  async #readOne(doing: string): Promise<Message | undefined> {
+    const message = await this.#wire.readMessage();
+    if (message.type === "E") throw await this.#finishFailed(message, doing);
+    if (message.type === "S") noteParameter(this.#greeting.parameters, message);
+    return ["S", "N", "A"].includes(message.type) ? undefined : message;
   }
 
   /** Reads on until the server is ready; one that closes the connection instead is broken. */
@@ -187,7 +185,17 @@ export class PostgresSession implements AsyncDisposable {
 export interface Turn {
   wire: Wire;
   signal: AbortSignal;
+  /** The next message; undefined for one that may come at any time and is dealt with. */
+  readOne: () => Promise<Message | undefined>;
+  /** The next message that belongs to the exchange. */
   readMessage: () => Promise<Message>;
+}
+
+async function skip(readOne: Turn["readOne"]): Promise<Message> {
+  for (;;) {
+    const message = await readOne();
+    if (message !== undefined) return message;
+  }
 }
 
 /** Collects what a simple query answers. Manual, "Simple Query". */

@@ -50,6 +50,11 @@ export function isSocket({ host }: Pick<PostgresTarget, "host">): boolean {
   return host.startsWith("/");
 }
 
+/** On this machine. */
+export function isLocal(target: Pick<PostgresTarget, "host">): boolean {
+  return isSocket(target) || isLoopback(target.host);
+}
+
 function parseAuthority(text: string): { user: string; host: string; port?: string } {
   const at = text.lastIndexOf("@");
   const [user = "", ...password] = at === -1 ? [] : text.slice(0, at).split(":");

@@ -46,6 +46,11 @@ export class Wire {
     return this.#broken !== undefined;
   }
 
+  /** True when the server has said something that was not read yet. */
+  get hasArrived(): boolean {
+    return this.#messages.size > 0;
+  }
+
   /** The socket below when it is secured. */
   get tls(): TLSSocket | undefined {
     return this.#socket instanceof TLSSocket ? this.#socket : undefined;

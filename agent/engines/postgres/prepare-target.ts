@@ -1,0 +1,143 @@
+import { DbctlError } from "../../../core/errors.ts";
+import type { PreparedTarget, RestorePlan, ServerFacts, Waiting } from "../engine.ts";
+import { violation } from "./messages.ts";
+import { quoteLiteral, quoteName } from "./quote.ts";
+import { openSession, type PostgresSession } from "./session.ts";
+import type { Access } from "./snapshot.ts";
+import { describeTarget, type PostgresTarget } from "./target.ts";
+
+/** Every server has it unless somebody dropped it; CREATE DATABASE needs a session elsewhere. */
+const maintenanceDatabase = "postgres";
+/** The first oid that users' objects get. Source: FirstNormalObjectId, access/transam.h. */
+const firstUserOid = 16384;
+const shownObjects = 5;
+
+/** Checks all that can be checked before data moves, then creates the database if asked to. */
+export async function prepareTarget(
+  access: Access,
+  plan: RestorePlan,
+  { create, signal }: { create: boolean } & Waiting,
+): Promise<PreparedTarget> {
+  const { target, password } = access;
+  const place = create ? maintenanceOf(target) : target;
+  await using session = await openSession(place, { password, signal });
+  await checkWritable(session, target);
+  await checkRequirements(session, plan);
+  if (create) return createDatabase(session, { access, facts: plan.facts });
+  await checkEmpty(session);
+  return { undo: () => Promise.resolve() };
+}
+
+function maintenanceOf(target: PostgresTarget): PostgresTarget {
+  return { ...target, database: maintenanceDatabase };
+}
+
+async function checkWritable(session: PostgresSession, target: PostgresTarget): Promise<void> {
+  const [row] = await session.query("SELECT pg_catalog.pg_is_in_recovery() AS standby");
+  if (row?.["standby"] === "f") return;
+  throw new DbctlError(
+    "engine-refused",
+    `Cannot restore into ${describeTarget(target)}: the server is a standby`,
+    { remedy: "Restore into the primary" },
+  );
+}
+
+/** Where a server keeps what a restore needs from it, by kind. */
+const offers: Record<string, string> = {
+  role: "SELECT rolname AS name FROM pg_catalog.pg_roles",
+  tablespace: "SELECT spcname AS name FROM pg_catalog.pg_tablespace",
+  extension:
+    "SELECT name || ' ' || version AS name FROM pg_catalog.pg_available_extension_versions",
+};
+
+async function checkRequirements(session: PostgresSession, { list }: RestorePlan): Promise<void> {
+  const missing: string[] = [];
+  for (const [kind, wanted] of Map.groupBy(list.requires, (required) => required.kind)) {
+    const offer = offers[kind];
+    const offered = new Set(
+      offer === undefined ? [] : (await session.query(offer)).map((row) => row["name"]),
+    );
+    const absent = wanted.filter(({ name }) => !offered.has(name));
+    missing.push(...absent.map(({ name }) => `${kind} ${name}`));
+  }
+  if (missing.length === 0) return;
+  throw new DbctlError(
+    "engine-refused",
+    `Cannot restore into ${describeTarget(session.target)}: the server lacks ${missing.join(", ")}`,
+    { remedy: "Create the roles and tablespaces, install the extensions, then try again" },
+  );
+}
+
+async function checkEmpty(session: PostgresSession): Promise<void> {
+  const name = (catalog: string) => `c.oid::pg_catalog.${catalog}::text`;
+  const isOwn = (namespace: string) =>
+    `c.oid >= ${firstUserOid} AND c.${namespace} NOT IN (SELECT oid FROM pg_catalog.pg_namespace
+      WHERE nspname ~ '^pg_(toast|temp)|^pg_catalog$|^information_schema$')`;
+  const rows = await session.query(`
+    SELECT 'relation ' || ${name("regclass")} AS name
+      FROM pg_catalog.pg_class AS c WHERE ${isOwn("relnamespace")}
+    UNION ALL SELECT 'routine ' || ${name("regprocedure")}
+      FROM pg_catalog.pg_proc AS c WHERE ${isOwn("pronamespace")}
+    UNION ALL SELECT 'type ' || ${name("regtype")}
+      FROM pg_catalog.pg_type AS c WHERE ${isOwn("typnamespace")}
+    UNION ALL SELECT 'operator ' || ${name("regoperator")}
+      FROM pg_catalog.pg_operator AS c WHERE ${isOwn("oprnamespace")}
+    UNION ALL SELECT 'schema ' || nspname FROM pg_catalog.pg_namespace
+      WHERE oid >= ${firstUserOid} AND nspname !~ '^pg_(toast_)?temp_'
+    UNION ALL SELECT 'extension ' || extname FROM pg_catalog.pg_extension
+      WHERE oid >= ${firstUserOid}
+    UNION ALL SELECT 'large object ' || oid FROM pg_catalog.pg_largeobject_metadata
+    LIMIT ${shownObjects + 1}`);
+  if (rows.length === 0) return;
+  const shown = rows.slice(0, shownObjects).map((row) => row["name"]);
+  const more = rows.length > shownObjects ? ", …" : "";
+  throw new DbctlError(
+    "target-not-empty",
+    `Cannot restore into ${describeTarget(session.target)}: it holds ${shown.join(", ")}${more}`,
+    { remedy: "Restore into an empty database, or into a new one with --create" },
+  );
+}
+
+async function createDatabase(
+  session: PostgresSession,
+  { access, facts }: { access: Access; facts: ServerFacts },
+): Promise<PreparedTarget> {
+  const { target, password } = access;
+  const name = quoteName(target.database);
+  const options = databaseOptions(session, facts);
+  await session.execute(`CREATE DATABASE ${name} TEMPLATE template0 ${options.join(" ")}`, {
+    doing: `create database ${target.database} (${options.join(" ")})`,
+  });
+  const which = `WHERE datname = ${quoteLiteral(target.database)}`;
+  const find = `SELECT oid FROM pg_catalog.pg_database ${which}`;
+  const [created] = await session.query(find);
+  if (created === undefined) throw violation("the database it has just created is not there");
+  return {
+    async undo({ signal }) {
+      await using undoer = await openSession(maintenanceOf(target), { password, signal });
+      const [found] = await undoer.query(find);
+      // Gone, or another one of that name: not ours to drop.
+      if (found?.["oid"] !== created["oid"]) return;
+      await undoer.execute(`DROP DATABASE ${name}`, {
+        doing: `drop database ${target.database}, which an unfinished restore has created`,
+      });
+    },
+  };
+}
+
+/** Encoding and locale of the source. What the target does not offer is its error to report. */
+function databaseOptions({ major }: PostgresSession, { settings }: ServerFacts): string[] {
+  const { encoding, collate, ctype, localeProvider = "libc", locale, icuRules } = settings;
+  const options = { ENCODING: encoding, LC_COLLATE: collate, LC_CTYPE: ctype };
+  const provided =
+    major < 15 && localeProvider === "libc"
+      ? {}
+      : {
+          LOCALE_PROVIDER: localeProvider,
+          ...(localeProvider === "icu" ? { ICU_LOCALE: locale, ICU_RULES: icuRules } : {}),
+          ...(localeProvider === "builtin" ? { BUILTIN_LOCALE: locale } : {}),
+        };
+  return Object.entries({ ...options, ...provided }).flatMap(([option, value]) =>
+    value === undefined ? [] : [`${option} ${quoteLiteral(value)}`],
+  );
+}
