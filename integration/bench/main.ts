@@ -1,0 +1,30 @@
+/**
+ * `npm run bench [-- --megabytes N --runs N --jobs N --only postgres|mariadb|memory]`: wall time,
+ * processor time and peak memory of dbctl beside the tools people use now, on the same generated
+ * data. Runs are paired (ours, theirs, ours, …), figures are medians, ratios are ours ÷ theirs.
+ */
+import { parseArgs } from "node:util";
+import { benchMariadb } from "./mariadb.ts";
+import { benchMemory } from "./memory.ts";
+import { benchPostgres } from "./postgres.ts";
+
+const { values } = parseArgs({
+  options: {
+    megabytes: { type: "string" },
+    runs: { type: "string", default: "5" },
+    jobs: { type: "string", default: "2" },
+    only: { type: "string" },
+  },
+});
+const number = (text: string | undefined, fallback: number) =>
+  text === undefined ? fallback : Number(text);
+const runs = number(values.runs, 5);
+const jobs = number(values.jobs, 2);
+const wanted = (name: string) => values.only === undefined || values.only === name;
+
+if (wanted("postgres"))
+  await benchPostgres({ megabytes: number(values.megabytes, 400), runs, jobs });
+if (wanted("mariadb")) await benchMariadb({ megabytes: number(values.megabytes, 400), runs, jobs });
+// Takes minutes and 10 GB of disk: only when asked for.
+if (values.only === "memory")
+  await benchMemory({ megabytes: number(values.megabytes, 4096), jobs });
