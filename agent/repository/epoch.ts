@@ -28,7 +28,7 @@ export type KeyPurpose = keyof typeof labels;
 export function deriveKey(
   epoch: EpochKeys,
   purpose: KeyPurpose,
-  { salt = new Uint8Array(0), length = 32 } = {},
+  { salt = new Uint8Array(0), length = 32 }: { salt?: Uint8Array; length?: number } = {},
 ): Uint8Array {
   return new Uint8Array(hkdfSync("sha256", epoch.key, salt, labels[purpose], length));
 }

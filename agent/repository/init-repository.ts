@@ -1,7 +1,44 @@
+import { DbctlError } from "../../core/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import type { RepositoryInfo } from "./open-repository.ts";
+import { maxChunkBytes } from "./chunk-codec.ts";
+import { encrypterFor } from "./epoch-file.ts";
+import { newRandomId } from "./identifier.ts";
+import { repositoryKey } from "./object-key.ts";
+import { openRepository, type RepositoryInfo } from "./open-repository.ts";
 
-export declare function initRepository(
+interface Options {
+  /** age public keys, at least one. */
+  recipients: string[];
+  now: Date;
+  signal: AbortSignal;
+}
+
+/** Makes a repository; `target-exists` when there is one. */
+export async function initRepository(
   store: ObjectStore,
-  options: { recipients: string[]; now: Date; signal: AbortSignal },
-): Promise<RepositoryInfo>;
+  { recipients, now, signal }: Options,
+): Promise<RepositoryInfo> {
+  encrypterFor(recipients);
+  const info: RepositoryInfo = {
+    format: 1,
+    id: newRandomId(),
+    created: now.toISOString(),
+    chunking: { min: 262_144, mean: 1_048_576, max: maxChunkBytes },
+    recipients,
+  };
+  const json = Buffer.from(`${JSON.stringify(info, undefined, 2)}\n`);
+  try {
+    await store.put(repositoryKey, [json], { signal });
+  } catch (error) {
+    if (!(error instanceof DbctlError) || error.code !== "object-exists") throw error;
+    throw new DbctlError(
+      "target-exists",
+      `Cannot make a repository in ${store.url}: there is one`,
+      {
+        remedy: "Use it as it is, or choose another place",
+        cause: error,
+      },
+    );
+  }
+  return await openRepository(store, { signal });
+}

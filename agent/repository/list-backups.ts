@@ -1,14 +1,86 @@
+import { DbctlError } from "../../core/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { BackupHeader } from "./manifest.ts";
+import { parseManifestKey } from "./object-key.ts";
+import { readHeader } from "./read-header.ts";
 
-export declare function listBackups(
+/**
+ * Every backup of the repository, those of one server by time. What has no manifest is no backup.
+ * A manifest that cannot be read does not hide the others: after the last one, it is thrown.
+ */
+export async function* listBackups(
   store: ObjectStore,
-  options: { signal: AbortSignal },
-): AsyncIterable<BackupHeader>;
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<BackupHeader, void> {
+  const failures: DbctlError[] = [];
+  for await (const { key } of store.list("", { signal })) {
+    if (parseManifestKey(key) === undefined) continue;
+    try {
+      yield (await readHeader(store, key, { signal })).header;
+    } catch (error) {
+      if (!(error instanceof DbctlError) || !aboutOneManifest.has(error.code)) throw error;
+      failures.push(error);
+    }
+  }
+  const [first, ...others] = failures;
+  if (first === undefined) return;
+  if (others.length === 0) throw first;
+  throw new DbctlError(first.code, failures.map(({ message }) => message).join("; "), first);
+}
 
-/** `name`: `latest`, `host/database:latest`, a backup id or a unique beginning of one. */
-export declare function findBackup(
+const aboutOneManifest = new Set(["repository-damaged", "repository-newer"]);
+
+/**
+ * The backup of that name: an id or the unique beginning of one; `latest`; or
+ * `host/database:latest`. The latest is the last complete one; a partial one must be named.
+ */
+export async function findBackup(
   store: ObjectStore,
   name: string,
-  options: { signal: AbortSignal },
-): Promise<BackupHeader>;
+  { signal }: { signal: AbortSignal },
+): Promise<BackupHeader> {
+  const manifests: { key: string; id: string }[] = [];
+  for await (const { key } of store.list("", { signal })) {
+    const parsed = parseManifestKey(key);
+    if (parsed !== undefined) manifests.push({ key, id: parsed.id });
+  }
+  const latest = /^(?:(.+):)?latest$/.exec(name);
+  if (latest !== null) return await findLatest(store, { manifests, of: latest[1], signal });
+  const found = manifests.filter(({ id }) => name !== "" && id.startsWith(name));
+  const [only, ...others] = found;
+  if (only === undefined) throw unknown(name, "there is none of that name");
+  if (others.length > 0)
+    throw new DbctlError("usage", `Cannot choose a backup: "${name}" begins ${found.length} ids`, {
+      remedy: `Write more of the id: ${found.map(({ id }) => id).join(", ")}`,
+    });
+  return (await readHeader(store, only.key, { signal })).header;
+}
+
+interface Search {
+  manifests: { key: string; id: string }[];
+  /** `host/database`, or any. */
+  of: string | undefined;
+  signal: AbortSignal;
+}
+
+/** A manifest that cannot be read might be the latest one: it is an error, not skipped. */
+async function findLatest(
+  store: ObjectStore,
+  { manifests, of, signal }: Search,
+): Promise<BackupHeader> {
+  let partial: string | undefined;
+  for (const { key } of manifests.toSorted((a, b) => (a.id < b.id ? 1 : -1))) {
+    const { header } = await readHeader(store, key, { signal });
+    if (of !== undefined && `${header.source.host}/${header.source.database}` !== of) continue;
+    if (header.state === "complete") return header;
+    partial ??= header.id;
+  }
+  const what = of === undefined ? "there is none" : `there is none of ${of}`;
+  throw unknown("latest", partial === undefined ? what : `all are partial, the last is ${partial}`);
+}
+
+function unknown(name: string, what: string): DbctlError {
+  return new DbctlError("backup-unknown", `Cannot find backup "${name}": ${what}`, {
+    remedy: "Look at the list of backups in this repository",
+  });
+}

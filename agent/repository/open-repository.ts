@@ -1,4 +1,10 @@
+import { DbctlError } from "../../core/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { damaged, newer } from "./damage.ts";
+import { randomIdPattern } from "./identifier.ts";
+import { isoTime, list, oneOf, record, text } from "./json-shape.ts";
+import { repositoryKey } from "./object-key.ts";
+import { readObject } from "./read-object.ts";
 
 /** What `repository.json` says. Plain data. */
 export interface RepositoryInfo {
@@ -12,7 +18,43 @@ export interface RepositoryInfo {
   recipients: string[];
 }
 
-export declare function openRepository(
+const maxBytes = 1 << 20;
+
+/** `repository-unknown` when there is none, `repository-newer` when this dbctl is too old for it. */
+export async function openRepository(
   store: ObjectStore,
-  options: { signal: AbortSignal },
-): Promise<RepositoryInfo>;
+  { signal }: { signal: AbortSignal },
+): Promise<RepositoryInfo> {
+  let bytes: Buffer;
+  try {
+    bytes = await readObject(store, repositoryKey, { max: maxBytes, signal });
+  } catch (error) {
+    if (!(error instanceof DbctlError) || error.code !== "object-missing") throw error;
+    throw new DbctlError("repository-unknown", `Cannot open ${store.url}: it is no repository`, {
+      remedy: "Check the URL; a new repository is made with dbctl repo init",
+      cause: error,
+    });
+  }
+  return parseRepositoryInfo(bytes.toString());
+}
+
+function parseRepositoryInfo(json: string): RepositoryInfo {
+  try {
+    const value: unknown = JSON.parse(json);
+    const version = (value as { format?: unknown } | null)?.format;
+    if (Number.isSafeInteger(version) && Number(version) > 1)
+      throw newer(repositoryKey, Number(version));
+    return infoShape(value, "repository");
+  } catch (cause) {
+    if (cause instanceof DbctlError) throw cause;
+    throw damaged(repositoryKey, (cause as Error).message, { cause });
+  }
+}
+
+const infoShape = record<RepositoryInfo>({
+  format: oneOf(1),
+  id: text(randomIdPattern),
+  created: isoTime,
+  chunking: record({ min: oneOf(262_144), mean: oneOf(1_048_576), max: oneOf(4_194_304) }),
+  recipients: list(text(/^age1[0-9a-z]{1,4000}$/), { max: 64 }),
+});

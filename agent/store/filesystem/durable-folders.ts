@@ -1,5 +1,6 @@
-import { mkdir, open } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, sep } from "node:path";
+import { syncFolder } from "../sync-folder.ts";
 
 /** Folders below a root that are known to survive a power cut. */
 export class DurableFolders {
@@ -20,10 +21,4 @@ export class DurableFolders {
     for (let at = folder; at !== top; at = dirname(at)) await syncFolder(dirname(at));
     this.#known.add(folder);
   }
-}
-
-/** Makes the folder's entries survive a power cut: fsync(2), "Calling fsync() does not …". */
-export async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, "r");
-  await handle.sync();
 }

@@ -1,0 +1,99 @@
+import { Decrypter, Encrypter } from "age-encryption";
+import { DbctlError } from "../../core/errors.ts";
+import type { Secret } from "../../core/secret.ts";
+import { damaged } from "./damage.ts";
+import type { EpochKeys } from "./epoch.ts";
+import { instancePattern, randomIdPattern, timedIdPattern } from "./identifier.ts";
+import { hex32, isoTime, oneOf, record, text } from "./json-shape.ts";
+
+/** What `epochs/<epoch>.age` holds, sealed to every recipient. README.md, "Epochs". */
+export interface EpochFile {
+  format: 1;
+  repository: string;
+  instance: string;
+  epoch: string;
+  /** 32 bytes in hexadecimal. */
+  key: string;
+  /** The ed25519 public key that signs the manifests of this epoch. */
+  signer: string;
+  created: string;
+}
+
+export const maxEpochFileBytes = 1 << 20;
+
+export async function sealEpochFile(file: EpochFile, recipients: string[]): Promise<Uint8Array> {
+  return await encrypterFor(recipients).encrypt(JSON.stringify(file));
+}
+
+/** `config-invalid` unless each is an age recipient and there is at least one. */
+export function encrypterFor(recipients: string[]): Encrypter {
+  const encrypter = new Encrypter();
+  if (recipients.length === 0) throw invalid("no key is named to seal for");
+  for (const recipient of recipients) {
+    try {
+      encrypter.addRecipient(recipient);
+    } catch (cause) {
+      throw invalid(`"${recipient}" is no age recipient`, cause);
+    }
+  }
+  return encrypter;
+}
+
+/** `identity-wrong` when the file was not sealed for this identity. */
+export async function openEpochFile(
+  bytes: Uint8Array,
+  identity: Secret,
+  object: string,
+): Promise<EpochFile> {
+  const decrypter = new Decrypter();
+  try {
+    decrypter.addIdentity(identity.reveal());
+  } catch (cause) {
+    throw wrongIdentity(object, "what was given is no age identity", cause);
+  }
+  let json: string;
+  try {
+    json = await decrypter.decrypt(bytes, "text");
+  } catch (cause) {
+    if (cause instanceof Error && cause.message === noMatch)
+      throw wrongIdentity(object, "it was not sealed for this key", cause);
+    throw damaged(object, "it is no age file, or not the one that was written", { cause });
+  }
+  try {
+    return fileShape(JSON.parse(json), "epoch");
+  } catch (cause) {
+    throw damaged(object, "its content is malformed", { cause });
+  }
+}
+
+/** The key that the file holds, as those who use it want it. */
+export function epochKeysOf({ repository, instance, epoch, key }: EpochFile): EpochKeys {
+  return { repository, instance, epoch, key: new Uint8Array(Buffer.from(key, "hex")) };
+}
+
+/** What the library says, word by word; epoch-file.test.ts would notice a change. */
+const noMatch = "no identity matched any of the file's recipients";
+
+const fileShape = record<EpochFile>({
+  format: oneOf(1),
+  repository: text(randomIdPattern),
+  instance: text(instancePattern),
+  epoch: text(timedIdPattern),
+  key: hex32,
+  signer: hex32,
+  created: isoTime,
+});
+
+function invalid(what: string, cause?: unknown): DbctlError {
+  return new DbctlError("config-invalid", `Cannot seal the epoch's key: ${what}`, {
+    remedy: "Name public keys that begin with age1, as dbctl repo init prints them",
+    cause,
+  });
+}
+
+function wrongIdentity(object: string, what: string, cause: unknown): DbctlError {
+  return new DbctlError("identity-wrong", `Cannot open ${object}: ${what}`, {
+    remedy: "Name the identity file of one of the repository's recipients",
+    cause,
+  });
+}
