@@ -4,7 +4,7 @@ import type { Secret } from "../core/secret.ts";
 import type { Engine } from "./engines/engine.ts";
 import { createMysqlEngine } from "./engines/mysql/engine.ts";
 import { type MysqlTarget, parseMysqlTarget } from "./engines/mysql/target.ts";
-import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/target.ts";
+import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/password.ts";
 import { createPostgresEngine } from "./engines/postgres/engine.ts";
 import { parsePostgresTarget, type PostgresTarget } from "./engines/postgres/target.ts";
 import { resolvePassword as resolvePostgresPassword } from "./engines/postgres/password.ts";
@@ -18,7 +18,7 @@ export type Target =
 
 /** Parses a database URL; refuses one with a password in it. */
 export function parseTarget(url: string): Target {
-  const scheme = /^([a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase();
+  const scheme = /^([a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase() ?? "";
   switch (scheme) {
     case "postgres":
     case "postgresql":
@@ -38,9 +38,8 @@ export async function resolvePassword(
   { engine, target }: Target,
   env: NodeJS.ProcessEnv,
 ): Promise<Secret | undefined> {
-  return engine === "postgres"
-    ? await resolvePostgresPassword(target, env)
-    : await resolveMysqlPassword(target, env);
+  if (engine === "postgres") return resolvePostgresPassword(target, env);
+  return await resolveMysqlPassword(target, env);
 }
 
 export function createEngine(of: Target, password: Secret | undefined): Engine {

@@ -18,7 +18,7 @@ export interface BackupParts {
   /** Folder of this host's state: epoch keys and chunk indexes. */
   stateDir: string;
   /** Opens a lane of the backup; one thread each, but for tests. */
-  openLane(state: HostState): Promise<Lane>;
+  openLane: (state: HostState) => Promise<Lane>;
   now: () => Date;
   /** Version of dbctl, for the manifest. */
   tool: string;

@@ -11,7 +11,7 @@ import { compareTables } from "./compare-tables.ts";
 export interface RestoreParts {
   engine: Engine;
   backup: OpenBackup;
-  openLane(epoch: EpochKeys): Promise<Lane>;
+  openLane: (epoch: EpochKeys) => Promise<Lane>;
 }
 
 export interface RestoreOptions {

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createMemoryDatabase, createMemoryEngine } from "../engines/memory/engine.ts";
+import type { Engine, Loader } from "../engines/engine.ts";
+import { makeMemoryScratch } from "../backup/memory-scratch.ts";
+
+const rows = Array.from({ length: 300 }, (_, n) => `row ${n}`);
+
+async function backedUp() {
+  const scratch = await makeMemoryScratch();
+  scratch.server.databases.set("shop", createMemoryDatabase({ orders: rows }));
+  const { header } = await scratch.backUp("shop");
+  return { scratch, header };
+}
+
+/** The memory engine on `copy`, with a loader that behaves differently. */
+function withLoader(engine: Engine, change: (loader: Loader) => void): Engine {
+  const openLoader: Engine["openLoader"] = async (options) => {
+    const loader = await engine.openLoader(options);
+    change(loader);
+    return loader;
+  };
+  return { ...engine, openLoader };
+}
+
+test("restoreBackup() touches nothing when an object of the backup is missing", async () => {
+  const { scratch, header } = await backedUp();
+  await using _ = scratch;
+  const { signal } = new AbortController();
+  for await (const { key } of scratch.store.list("", { signal }))
+    if (key.includes("/packs/")) await scratch.store.delete(key, { signal });
+  await assert.rejects(scratch.restore(header.id, "copy"), {
+    code: "repository-damaged",
+    message: /packs\//,
+  });
+  assert.ok(!scratch.server.databases.has("copy"));
+});
+
+test("restoreBackup() drops the database it created when loading fails", async () => {
+  const { scratch, header } = await backedUp();
+  await using _ = scratch;
+  const engine = withLoader(createMemoryEngine(scratch.server, "copy"), (loader) => {
+    loader.load = () => Promise.reject(new Error("disk on fire"));
+  });
+  await assert.rejects(scratch.restore(header.id, "copy", { engine }), /disk on fire/);
+  assert.ok(!scratch.server.databases.has("copy"));
+  assert.equal(scratch.server.sessions, 0);
+});
+
+test("restoreBackup() fails when the server has taken fewer rows than it was sent", async () => {
+  const { scratch, header } = await backedUp();
+  await using _ = scratch;
+  const engine = withLoader(createMemoryEngine(scratch.server, "copy"), (loader) => {
+    const load = loader.load.bind(loader);
+    loader.load = async (...args) => (await load(...args)) - 1;
+  });
+  await assert.rejects(scratch.restore(header.id, "copy", { engine }), {
+    code: "digest-mismatch",
+    message: /299 rows were loaded, the backup has 300/,
+  });
+});
+
+test("restoreBackup() fails when a row that was read back differs", async () => {
+  const { scratch, header } = await backedUp();
+  await using _ = scratch;
+  const engine = withLoader(createMemoryEngine(scratch.server, "copy"), (loader) => {
+    const load = loader.load.bind(loader);
+    loader.load = async (...args) => {
+      const count = await load(...args);
+      scratch.server.databases.get("copy")?.tables.get("orders")?.splice(0, 1, "row x");
+      return count;
+    };
+  });
+  await assert.rejects(scratch.restore(header.id, "copy", { engine }), {
+    code: "digest-mismatch",
+    message: /main\.orders: 300 rows with digest/,
+  });
+});
