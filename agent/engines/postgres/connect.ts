@@ -50,7 +50,8 @@ async function startTls(
     socket,
     servername: /^[0-9.]+$|:/.test(target.host) ? "" : target.host,
     minVersion: "TLSv1.2",
-    rejectUnauthorized: target.tls !== "require",
+    // Judged below, where the certificate can still be shown.
+    rejectUnauthorized: false,
     checkServerIdentity: (_, peer) =>
       target.tls === "verify-full" ? checkServerIdentity(target.host, peer) : undefined,
     ...(ca === undefined ? {} : { ca: readPem(ca) }),
@@ -60,12 +61,11 @@ async function startTls(
   socket.on("error", (error) => secured.destroy(error));
   try {
     await once(secured, "secureConnect", { signal });
+    if (target.tls !== "require" && !secured.authorized) throw untrusted(target, secured);
     return secured;
   } catch (error) {
-    const seen = secured.getPeerCertificate().fingerprint256;
     secured.destroy();
-    signal.throwIfAborted();
-    throw untrusted(target, error, seen);
+    throw error;
   }
 }
 
@@ -84,6 +84,7 @@ function readPem(path: string): Buffer {
 export function translateSocketError(cause: unknown, target: PostgresTarget): DbctlError {
   if (cause instanceof DbctlError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === undefined) return DbctlError.from(cause);
   const what = `Cannot reach ${describeTarget(target)}`;
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
     const remedy = "Check the host name and this machine's name resolution";
@@ -114,11 +115,12 @@ function noTls(target: PostgresTarget): DbctlError {
   );
 }
 
-function untrusted(target: PostgresTarget, cause: unknown, seen: string | undefined): DbctlError {
-  const fingerprint = seen === undefined ? "" : `; SHA-256 fingerprint seen: ${seen}`;
+function untrusted(target: PostgresTarget, secured: TLSSocket): DbctlError {
+  const { fingerprint256 } = secured.getPeerCertificate();
+  const why = String(secured.authorizationError);
   return new DbctlError(
     "identity-wrong",
-    `Cannot trust ${describeTarget(target)}: ${(cause as Error).message}${fingerprint}`,
-    { remedy: "Write ?sslrootcert=<file with the CA that signed it> into the URL", cause },
+    `Cannot trust ${describeTarget(target)}: ${why}; SHA-256 fingerprint seen: ${fingerprint256}`,
+    { remedy: "Write ?sslrootcert=<file with the CA that signed it> into the URL" },
   );
 }

@@ -118,7 +118,8 @@ async function createDatabase(
       const [found] = await undoer.query(find);
       // Gone, or another one of that name: not ours to drop.
       if (found?.["oid"] !== created["oid"]) return;
-      await undoer.execute(`DROP DATABASE ${name}`, {
+      const force = undoer.major >= 13 ? " WITH (FORCE)" : "";
+      await undoer.execute(`DROP DATABASE ${name}${force}`, {
         doing: `drop database ${target.database}, which an unfinished restore has created`,
       });
     },

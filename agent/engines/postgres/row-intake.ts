@@ -33,9 +33,9 @@ export class RowIntake {
     if (!isThere) input.set(bytes, this.#rest);
     const end = this.#rest + bytes.length;
     const { kind, at } = this.#sink.scan(this.#framing, 0, end);
+    this.#rest = kind === "taken" ? end - at : 0;
     if (kind === "other-message") return input.slice(at, end);
     input.copyWithin(0, at, end);
-    this.#rest = end - at;
     return undefined;
   }
 }

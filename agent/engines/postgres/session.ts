@@ -167,8 +167,9 @@ export class PostgresSession implements AsyncDisposable {
     try {
       while ((await this.#wire.readMessage()).type !== "Z");
     } catch (reason) {
-      if (this.#signal.aborted) throw reason;
-      this.#wire.break(error);
+      // A fatal error is the server's last word; any other reason is more than a closed connection.
+      const isClosed = reason instanceof DbctlError && reason.code === "engine-unreachable";
+      if (!isClosed) throw reason;
     }
     return error;
   }
