@@ -25,6 +25,10 @@ export interface Catalog {
   own: Map<string, CatalogRow>;
   /** Every object with its name, members of extensions included. */
   all: Map<string, CatalogRow>;
+  /** Keys of the members of extensions, whoever made those. */
+  members: Set<string>;
+  /** Keys of what is made and dropped with another object: row types, constructors of ranges, … */
+  parts: Set<string>;
   dependencies: Dependency[];
   unknown: UnsupportedObject[];
 }
@@ -70,6 +74,8 @@ export async function readCatalog(session: CatalogSession): Promise<Catalog> {
     session,
     own: new Map([...all].filter(([key]) => !hidden.has(key))),
     all,
+    members: new Set(dependencies.filter(({ type }) => type === "e").map(({ from }) => from)),
+    parts: new Set(dependencies.filter(({ type }) => type === "i").map(({ from }) => from)),
     dependencies,
     unknown: await listUnknownCatalogs(session, names),
   };

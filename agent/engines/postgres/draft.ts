@@ -17,6 +17,8 @@ export interface Draft {
   attribute?: boolean;
   /** Creates a view of the same shape without its query, where a cycle has to be cut. */
   stub?: string[];
+  /** Of a materialized view: whether it holds rows. */
+  fill?: boolean;
 }
 
 export interface Requirement {

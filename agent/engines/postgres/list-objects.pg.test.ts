@@ -5,12 +5,17 @@ import {
   startPostgres,
 } from "../../../integration/fixtures/postgres-server.ts";
 import { schemaScripts } from "./schema-scripts.ts";
-import { copySchema } from "./schema-contract.ts";
+import { copySchema, openDatabase } from "./schema-contract.ts";
 
 for (const major of [15, 17])
   describe(`listObjects() with PostgreSQL ${major}`, () => {
     let server: PostgresServer;
-    before(async () => (server = await startPostgres(major)));
+    before(async () => {
+      server = await startPostgres(major);
+      await using session = await openDatabase(server, "postgres");
+      await session.query(`CREATE ROLE "Role ""1"; CREATE ROLE reader; CREATE ROLE third;
+        CREATE ROLE fourth`);
+    });
     after(() => server[Symbol.asyncDispose]());
 
     for (const [title, script] of Object.entries(schemaScripts))

@@ -2,21 +2,40 @@ import type { ObjectList, SchemaObject } from "../engine.ts";
 import { readCatalog } from "./catalog.ts";
 import type { CatalogSession } from "./catalog-rows.ts";
 import type { Draft, DraftList } from "./draft.ts";
+import { fillViews } from "./fill-views.ts";
+import { listComments } from "./objects-comments.ts";
 import { listConstraints } from "./objects-constraints.ts";
+import { listDefaultGrants, listGrants } from "./objects-grants.ts";
 import { listIndexes } from "./objects-indexes.ts";
+import { listOwners } from "./objects-owners.ts";
+import { listPolicies } from "./objects-policies.ts";
+import { listRoutines } from "./objects-routines.ts";
 import { listExtensions, listSchemas } from "./objects-schemas.ts";
 import { listSequences } from "./objects-sequences.ts";
 import { listTables } from "./objects-tables.ts";
+import { listEventTriggers, listTriggers } from "./objects-triggers.ts";
+import { listTypes } from "./objects-types.ts";
+import { listViews } from "./objects-views.ts";
 import { orderDrafts } from "./order-drafts.ts";
 import { settleUnsupported } from "./settle-unsupported.ts";
 
 const groups = [
   listSchemas,
   listExtensions,
+  listTypes,
+  listRoutines,
   listTables,
   listSequences,
   listConstraints,
   listIndexes,
+  listViews,
+  listTriggers,
+  listEventTriggers,
+  listPolicies,
+  listOwners,
+  listGrants,
+  listDefaultGrants,
+  listComments,
 ];
 
 /**
@@ -27,16 +46,22 @@ export async function listObjects(session: CatalogSession): Promise<ObjectList> 
   const catalog = await readCatalog(session);
   const lists: DraftList[] = [];
   for (const list of groups) lists.push(await list(catalog));
-  const { drafts, unsupported } = settleUnsupported(
+  const settled = settleUnsupported(
     catalog,
     lists.flatMap((list) => list.drafts),
   );
+  const filled = fillViews(settled.drafts, catalog.dependencies);
   const lost = lists.flatMap((list) => list.unsupported ?? []);
   return {
-    objects: orderDrafts(drafts, catalog.dependencies)
+    objects: orderDrafts(filled.drafts, catalog.dependencies)
       .filter(({ statements }) => statements.length > 0)
       .map(toObject),
-    unsupported: sortNames([...catalog.unknown, ...lost, ...unsupported]),
+    unsupported: sortNames([
+      ...catalog.unknown,
+      ...lost,
+      ...settled.unsupported,
+      ...filled.unsupported,
+    ]),
     requires: sortNames(lists.flatMap((list) => list.requires ?? [])),
   };
 }

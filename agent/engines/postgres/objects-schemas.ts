@@ -53,15 +53,29 @@ export async function listExtensions(catalog: Catalog): Promise<DraftList> {
     FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace`,
   );
   const list: Required<DraftList> = { drafts: [], unsupported: [], requires: [] };
+  list.drafts.push(plpgsqlDraft(extensions.find(({ plain }) => plain === "plpgsql")));
   for (const extension of extensions) {
     list.unsupported.push(...(await listUserRows(catalog, extension)));
-    if (!catalog.own.has(extension.key)) continue;
+    const { key, plain, version } = extension;
+    if (!catalog.own.has(key) || plain === "plpgsql") continue;
     list.drafts.push(extensionDraft(catalog, extension));
-    const { plain, version } = extension;
     list.requires.push({ kind: "extension", name: `${plain} ${version}` });
   }
-  if (!extensions.some(({ plain }) => plain === "plpgsql")) list.drafts.push(withoutPlpgsql);
   return list;
+}
+
+/** Every new database has it; it may have been dropped, or made again. */
+function plpgsqlDraft(extension: Extension | undefined): Draft {
+  return {
+    kind: "extension",
+    name: "plpgsql",
+    section: "pre-data",
+    statements:
+      extension === undefined
+        ? ["DROP EXTENSION IF EXISTS plpgsql"]
+        : [`CREATE EXTENSION IF NOT EXISTS plpgsql WITH SCHEMA ${extension.schema}`],
+    rows: extension === undefined ? [] : [extension.key],
+  };
 }
 
 function extensionDraft(catalog: Catalog, extension: Extension): Draft {
@@ -69,24 +83,14 @@ function extensionDraft(catalog: Catalog, extension: Extension): Draft {
   // An extension that brings its own schema takes no other.
   const inSchema = extension.builtinSchema || catalog.own.has(extension.schemaKey);
   const where = inSchema ? ` SCHEMA ${schema}` : "";
-  // Every new database has plpgsql.
-  const unless = name === "plpgsql" ? "IF NOT EXISTS " : "";
   return {
     kind: "extension",
     name,
     section: "pre-data",
-    statements: [`CREATE EXTENSION ${unless}${name} WITH${where} VERSION ${quoteLiteral(version)}`],
+    statements: [`CREATE EXTENSION ${name} WITH${where} VERSION ${quoteLiteral(version)}`],
     rows: [key],
   };
 }
-
-const withoutPlpgsql: Draft = {
-  kind: "extension",
-  name: "plpgsql",
-  section: "pre-data",
-  statements: ["DROP EXTENSION IF EXISTS plpgsql"],
-  rows: [],
-};
 
 /** Tables that the extension registered with pg_extension_config_dump, and that have such rows. */
 async function listUserRows(catalog: Catalog, { name, tables }: Extension) {

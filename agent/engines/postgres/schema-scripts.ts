@@ -66,4 +66,170 @@ neue Zeile" > 0),
     CREATE UNIQUE INDEX replica ON public.child (id);
     ALTER TABLE public.child REPLICA IDENTITY USING INDEX replica, CLUSTER ON child_pkey;
   `,
+
+  "types and routines": String.raw`
+    CREATE TYPE public."Mood's" AS ENUM ('sad', 'it''s \ ok', 'HAPPY');
+    ALTER TYPE public."Mood's" ADD VALUE 'before' BEFORE 'sad';
+    CREATE TYPE public.nothing AS ();
+    CREATE TYPE public.pair AS (a int, "B b" varchar(7) COLLATE "C", m public."Mood's"[]);
+    CREATE FUNCTION public.positive(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
+    CREATE DOMAIN public.amount AS numeric(12, 2) DEFAULT 7.5 CONSTRAINT "not null" NOT NULL
+      CONSTRAINT "big enough" CHECK (public.positive(VALUE::int)) CHECK (VALUE < 1000);
+    CREATE DOMAIN public.code AS varchar(3) COLLATE "C" DEFAULT 'a''b';
+    ALTER DOMAIN public.code ADD CONSTRAINT later CHECK (VALUE <> 'x') NOT VALID;
+    CREATE DOMAIN public.codes AS public.code[];
+    CREATE FUNCTION public.apart(float8, float8) RETURNS float8 LANGUAGE sql IMMUTABLE
+      AS 'SELECT $1 - $2';
+    CREATE TYPE public.distance AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = public.apart,
+      MULTIRANGE_TYPE_NAME = public."Distances");
+    CREATE TYPE public.words AS RANGE (SUBTYPE = text, SUBTYPE_OPCLASS = text_pattern_ops,
+      COLLATION = "C");
+    CREATE TABLE public.uses (m public."Mood's", p public.pair, a public.amount, d public.distance,
+      r public."Distances", c public.codes,
+      x int);
+    CREATE FUNCTION public.late(public.uses) RETURNS int LANGUAGE sql AS 'SELECT 1';
+    ALTER TABLE public.uses ALTER x SET DEFAULT public.late(NULL),
+      ADD CHECK (public.late(uses) > 0);
+    CREATE FUNCTION public."f(""x)"(a int, VARIADIC b text[] DEFAULT ARRAY['x'], OUT c int)
+      LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER LEAKPROOF PARALLEL SAFE COST 7
+      SET search_path TO '', "a b" SET work_mem TO '3MB'
+      AS $function$ BEGIN c := $1; -- $_$ ' " \
+      END $function$;
+    CREATE FUNCTION public."f(""x)"(a text) RETURNS SETOF public.pair ROWS 33 LANGUAGE sql
+      AS 'SELECT NULL::public.pair';
+    CREATE FUNCTION public.named(OUT a int, OUT b text) RETURNS record LANGUAGE sql
+      BEGIN ATOMIC SELECT 1 AS a, 'x'::text AS b; END;
+    CREATE PROCEDURE public.proc(INOUT a int DEFAULT 3) LANGUAGE plpgsql AS 'BEGIN COMMIT; END';
+    CREATE FUNCTION public.missing() RETURNS int LANGUAGE sql
+      SET check_function_bodies TO off AS 'SELECT 1';
+    CREATE FUNCTION public.rank2() RETURNS bigint LANGUAGE internal WINDOW AS 'window_rank';
+  `,
+
+  "views and what only works with them": `
+    CREATE TABLE public.base (id int PRIMARY KEY, a text, b int);
+    INSERT INTO public.base VALUES (1, 'x', 2), (2, 'y', 3);
+    CREATE VIEW public.z AS SELECT * FROM public.base WHERE id > 0;
+    CREATE VIEW public.a WITH (security_barrier) AS SELECT id, a FROM public.z
+      WITH CASCADED CHECK OPTION;
+    ALTER VIEW public.a ALTER id SET DEFAULT 77;
+    CREATE VIEW public.grouped AS SELECT id, a, b, count(*) AS n FROM public.base GROUP BY id;
+    CREATE VIEW public.on_grouped AS SELECT n FROM public.grouped;
+    CREATE MATERIALIZED VIEW public.m_grouped AS
+      SELECT id, a, count(*) FROM public.base GROUP BY id;
+    CREATE UNIQUE INDEX ON public.m_grouped (id);
+    CREATE FUNCTION public.by_key() RETURNS bigint LANGUAGE sql
+      BEGIN ATOMIC SELECT sum(length(a)) FROM (SELECT id, a FROM public.base GROUP BY id) x; END;
+    CREATE VIEW public.cycle AS SELECT 1 AS "One", 'x'::text COLLATE "C" AS t;
+    CREATE FUNCTION public.of_cycle() RETURNS SETOF public.cycle LANGUAGE sql
+      AS 'SELECT * FROM public.cycle';
+    CREATE OR REPLACE VIEW public.cycle AS SELECT f."One" + 1 AS "One", f.t
+      FROM public.of_cycle() f;
+    CREATE MATERIALIZED VIEW public.m2 WITH (fillfactor = 77) AS SELECT * FROM public.z;
+    CREATE MATERIALIZED VIEW public.m1 AS SELECT id, count(*) FROM public.m2 GROUP BY 1;
+    CREATE VIEW public.over_m1 AS SELECT * FROM public.m1;
+    CREATE MATERIALIZED VIEW public.m0 AS SELECT * FROM public.over_m1;
+    CREATE MATERIALIZED VIEW public.empty AS SELECT 1 AS x WITH NO DATA;
+    CREATE INDEX ON public.m1 (count);
+    ALTER MATERIALIZED VIEW public.m1 ALTER count SET STATISTICS 9, CLUSTER ON m1_count_idx;
+    CREATE RULE "do ""it" AS ON INSERT TO public.grouped DO INSTEAD
+      INSERT INTO public.base VALUES (NEW.id, NEW.a) RETURNING *, 0::bigint;
+    CREATE RULE also AS ON DELETE TO public.base WHERE OLD.id = 7 DO ALSO SELECT 1;
+    ALTER TABLE public.base DISABLE RULE also;
+  `,
+
+  "triggers and policies": `
+    CREATE TABLE public.t (id int PRIMARY KEY, a text, b int);
+    CREATE VIEW public.v AS SELECT * FROM public.t;
+    CREATE FUNCTION public.act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER "The ""one" BEFORE UPDATE OF a, b ON public.t FOR EACH ROW
+      WHEN (OLD.a IS DISTINCT FROM NEW.a) EXECUTE FUNCTION public.act('x''y', 'z');
+    CREATE TRIGGER tables AFTER INSERT ON public.t REFERENCING NEW TABLE AS "new rows"
+      FOR EACH STATEMENT EXECUTE FUNCTION public.act();
+    CREATE TRIGGER instead INSTEAD OF INSERT ON public.v FOR EACH ROW
+      EXECUTE FUNCTION public.act();
+    CREATE CONSTRAINT TRIGGER checks AFTER INSERT ON public.t DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION public.act();
+    CREATE TRIGGER off BEFORE DELETE ON public.t EXECUTE FUNCTION public.act();
+    CREATE TRIGGER always BEFORE DELETE ON public.t EXECUTE FUNCTION public.act();
+    CREATE TRIGGER replica BEFORE TRUNCATE ON public.t EXECUTE FUNCTION public.act();
+    ALTER TABLE public.t DISABLE TRIGGER off, ENABLE ALWAYS TRIGGER always,
+      ENABLE REPLICA TRIGGER replica;
+    ALTER TABLE public.t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE POLICY "see ""it" ON public.t FOR SELECT USING (a = CURRENT_USER);
+    CREATE POLICY "only" ON public.t AS RESTRICTIVE FOR UPDATE TO "Role ""1", reader
+      USING (true) WITH CHECK (b > (SELECT count(*) FROM public.t));
+    CREATE POLICY add ON public.t FOR INSERT WITH CHECK (true);
+    CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql
+      AS 'BEGIN RAISE EXCEPTION ''no %'', tg_tag; END';
+    COMMENT ON TABLE public.t IS 'before';
+    CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('DROP TABLE', 'COMMENT')
+      EXECUTE FUNCTION public.refuse();
+    COMMENT ON EVENT TRIGGER stop IS 'stops';
+    CREATE EVENT TRIGGER ends ON ddl_command_end EXECUTE FUNCTION public.refuse();
+    ALTER EVENT TRIGGER ends DISABLE;
+  `,
+
+  "owners, grants and comments": `
+    CREATE SCHEMA "S 1" AUTHORIZATION "Role ""1";
+    CREATE TABLE "S 1".t (id serial PRIMARY KEY, "c ol" text, own int GENERATED ALWAYS AS IDENTITY);
+    CREATE VIEW "S 1".v AS SELECT 1 AS x;
+    CREATE MATERIALIZED VIEW "S 1".m AS SELECT 1 AS x;
+    CREATE SEQUENCE "S 1".s;
+    CREATE TYPE "S 1".e AS ENUM ();
+    CREATE DOMAIN "S 1".d AS int CONSTRAINT "a on b" CHECK (VALUE > 1);
+    CREATE TYPE "S 1".c AS (a int);
+    CREATE FUNCTION "S 1".f(int, text[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE PROCEDURE "S 1".p() LANGUAGE sql AS '';
+    ALTER TABLE "S 1".t OWNER TO reader;
+    ALTER VIEW "S 1".v OWNER TO reader;
+    ALTER MATERIALIZED VIEW "S 1".m OWNER TO "Role ""1";
+    ALTER SEQUENCE "S 1".s OWNER TO reader;
+    ALTER TYPE "S 1".e OWNER TO reader;
+    ALTER DOMAIN "S 1".d OWNER TO reader;
+    ALTER TYPE "S 1".c OWNER TO reader;
+    ALTER FUNCTION "S 1".f OWNER TO reader;
+    ALTER PROCEDURE "S 1".p OWNER TO reader;
+    GRANT USAGE ON SCHEMA "S 1" TO reader WITH GRANT OPTION;
+    GRANT SELECT, INSERT ON "S 1".t TO "Role ""1" WITH GRANT OPTION;
+    SET ROLE "Role ""1";
+    GRANT SELECT ON "S 1".t TO PUBLIC;
+    GRANT SELECT ON "S 1".t TO third WITH GRANT OPTION;
+    RESET ROLE;
+    GRANT USAGE ON SCHEMA "S 1" TO third;
+    SET ROLE third;
+    GRANT SELECT ON "S 1".t TO fourth;
+    RESET ROLE;
+    GRANT UPDATE ("c ol"), REFERENCES (id) ON "S 1".t TO third;
+    REVOKE UPDATE ON "S 1".t FROM reader;
+    GRANT USAGE ON SEQUENCE "S 1".s, "S 1".t_id_seq TO third;
+    GRANT SELECT ON "S 1".v, "S 1".m TO PUBLIC;
+    REVOKE EXECUTE ON FUNCTION "S 1".f FROM PUBLIC;
+    GRANT EXECUTE ON PROCEDURE "S 1".p TO third;
+    REVOKE USAGE ON TYPE "S 1".e FROM PUBLIC;
+    GRANT USAGE ON TYPE "S 1".d TO third;
+    REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) TO third;
+    REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(float8) FROM PUBLIC;
+    GRANT SELECT ON pg_catalog.pg_authid TO third;
+    ALTER DEFAULT PRIVILEGES FOR ROLE reader REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+    ALTER DEFAULT PRIVILEGES FOR ROLE reader IN SCHEMA "S 1" GRANT SELECT ON TABLES TO third
+      WITH GRANT OPTION;
+    ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO fourth;
+    COMMENT ON SCHEMA "S 1" IS 'it''s a \\ schema
+      of two lines';
+    COMMENT ON TABLE "S 1".t IS 't'; COMMENT ON COLUMN "S 1".t."c ol" IS 'c';
+    COMMENT ON VIEW "S 1".v IS 'v'; COMMENT ON COLUMN "S 1".v.x IS 'x';
+    COMMENT ON MATERIALIZED VIEW "S 1".m IS 'm'; COMMENT ON SEQUENCE "S 1".s IS 's';
+    COMMENT ON TYPE "S 1".e IS 'e'; COMMENT ON DOMAIN "S 1".d IS 'd';
+    COMMENT ON CONSTRAINT "a on b" ON DOMAIN "S 1".d IS 'check';
+    COMMENT ON TYPE "S 1".c IS 'c'; COMMENT ON COLUMN "S 1".c.a IS 'a';
+    COMMENT ON FUNCTION "S 1".f IS 'f'; COMMENT ON PROCEDURE "S 1".p IS 'p';
+    COMMENT ON INDEX "S 1".t_pkey IS 'i'; COMMENT ON CONSTRAINT t_pkey ON "S 1".t IS 'k';
+    COMMENT ON SCHEMA public IS 'changed';
+    GRANT CREATE ON SCHEMA public TO PUBLIC;
+    ALTER SCHEMA public OWNER TO reader;
+  `,
+
+  "no public schema": "DROP SCHEMA public; DROP EXTENSION plpgsql",
+  "a public schema of its own": "DROP SCHEMA public; CREATE SCHEMA public",
 };
