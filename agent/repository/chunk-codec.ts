@@ -58,8 +58,8 @@ export class ChunkCodec {
     return frame;
   }
 
-  /** The chunk. Whatever is not exactly what was sealed here is damage. */
-  open(frame: Uint8Array, place: Place): Buffer {
+  /** The chunk of so many bytes. Whatever is not exactly what was sealed here is damage. */
+  open(frame: Uint8Array, place: Place, bytes: number): Buffer {
     const object = packKey(this.#epoch, place.pack);
     const { offset } = place;
     const fault = (what: string, cause?: unknown) => damaged(object, what, { offset, cause });
@@ -70,6 +70,7 @@ export class ChunkCodec {
     } catch (cause) {
       throw fault("a chunk is not the one that was written", cause);
     }
+    if (chunk.length !== bytes) throw fault("a chunk does not have the length it should have");
     if (!this.id(chunk).equals(place.id))
       throw fault("a chunk does not have the id it should have");
     return chunk;

@@ -57,7 +57,7 @@ export const anything: Shape<unknown> = (value, where) => {
 };
 
 export const hex32 = text(/^[0-9a-f]{64}$/);
-export const label = text(/^[^\0]{1,1024}$/u);
+export const label = text(/^[^\0]{0,1024}$/u);
 export const isoTime = text(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
 
 function wrong(where: string, expected: string): SyntaxError {

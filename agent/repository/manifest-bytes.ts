@@ -6,6 +6,7 @@ import { timedIdPattern, instancePattern, randomIdPattern } from "./identifier.t
 import { anything, count, hex32, isoTime, label, list, nullable } from "./json-shape.ts";
 import { oneOf, record, type Shape, text } from "./json-shape.ts";
 import type { BackupHeader } from "./manifest.ts";
+import { manifestKey } from "./object-key.ts";
 import { maxPackBytes } from "./pack.ts";
 import { seal, unseal } from "./sealed-bytes.ts";
 import { isSignedBy, type SigningKey, signBytes } from "./signer.ts";
@@ -36,6 +37,10 @@ export function encodeHeader(
   start.set(magic);
   start.writeUInt32LE(json.length, magic.length);
   const signature = signBytes(key, signed(json));
+  // What could not be read again must not be written.
+  const object = manifestKey(header);
+  decodeHeaderLength(start, object);
+  decodeHeader(json, signature, object);
   return { bytes: Buffer.concat([start, json, signature]), hash: hashOf(json, signature) };
 }
 
@@ -75,10 +80,11 @@ function signed(json: Buffer): Buffer {
 
 export function encodeBody(epoch: EpochKeys, id: string, body: ManifestBody): Buffer {
   const json = Buffer.from(JSON.stringify(body));
-  if (json.length > maxBodyBytes) throw new RangeError(`a manifest body of ${json.length} bytes`);
   const params = { [constants.ZSTD_c_compressionLevel]: 3 };
   const packed = zstdCompressSync(json, { params, chunkSize: 1 << 20 });
-  return seal(epoch, { purpose: "body", context: [id] }, packed);
+  const bytes = seal(epoch, { purpose: "body", context: [id] }, packed);
+  decodeBody(epoch, id, { bytes, object: manifestKey({ instance: epoch.instance, id }) });
+  return bytes;
 }
 
 export function decodeBody(

@@ -3,6 +3,7 @@ import { frameOverhead, maxChunkBytes } from "./chunk-codec.ts";
 import { damaged, newer } from "./damage.ts";
 import type { EpochKeys } from "./epoch.ts";
 import type { ChunkRef, StreamMap } from "./map.ts";
+import { mapKey } from "./object-key.ts";
 import { maxPackBytes, packMagic } from "./pack.ts";
 import { seal, unseal } from "./sealed-bytes.ts";
 
@@ -37,7 +38,12 @@ export function encodeMap(
     ...streams.entries().map(([number, stream]) => encodeStream(number, stream)),
     ...streams.values().map(({ chunks }) => encodeRefs(chunks, packs)),
   ];
-  return Buffer.concat([magic, seal(epoch, sealedAs(name), Buffer.concat(plain))]);
+  const bytes = Buffer.concat([magic, seal(epoch, sealedAs(name), Buffer.concat(plain))]);
+  // What could not be read again must not be written.
+  const object = mapKey({ instance: epoch.instance, id: name.id }, name.map);
+  const reader = new MapReader(epoch, name, { bytes, object });
+  for (const number of streams.keys()) reader.stream(number);
+  return bytes;
 }
 
 function sealedAs({ id, map }: MapName) {
@@ -85,6 +91,7 @@ export class MapReader {
     name: MapName,
     { bytes, object }: { bytes: Buffer; object: string },
   ) {
+    if (bytes.length > maxMapBytes) throw damaged(object, `it is larger than ${maxMapBytes} bytes`);
     const version = bytes[magic.length - 1];
     if (bytes.length < magic.length || bytes.compare(magic, 0, 7, 0, 7) !== 0)
       throw damaged(object, "it does not begin as a map does");

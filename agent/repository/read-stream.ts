@@ -21,7 +21,7 @@ export interface ReadStreamOptions {
 export async function* readStream(options: ReadStreamOptions): AsyncGenerator<Uint8Array, void> {
   const { store, epoch, map } = options;
   if (streamHash(map.chunks) !== map.hash)
-    throw damaged(epoch.epoch, "a stream is not the sum of its chunks");
+    throw damaged(`a stream of epoch ${epoch.epoch}`, "it is not the sum of its chunks");
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const codec = new ChunkCodec(epoch);
@@ -95,7 +95,5 @@ function* openRun(
 /** The chunk that the reference means. */
 export function openRef(codec: ChunkCodec, ref: ChunkRef, frame: Uint8Array): Buffer {
   const { pack, offset, bytes, id } = ref;
-  const chunk = codec.open(frame, { pack, offset, id: Buffer.from(id, "hex") });
-  if (chunk.length !== bytes) throw damaged(pack, "a chunk has another length", { offset });
-  return chunk;
+  return codec.open(frame, { pack, offset, id: Buffer.from(id, "hex") }, bytes);
 }

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { listBackups } from "./list-backups.ts";
-import { backUp, makeScratchRepository, readBack, signal } from "./scratch-repository.ts";
+import {
+  backUp,
+  makeScratchRepository,
+  readBack,
+  signal,
+} from "../../integration/fixtures/scratch-repository.ts";
 
 test("a backup reads back as it was written", async () => {
   await using scratch = await makeScratchRepository();

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DbctlError } from "../../core/errors.ts";
-import { syncFolder } from "../store/sync-folder.ts";
+import { syncFolder } from "../../core/sync-folder.ts";
 
 const maxBytes = 1 << 20;
 

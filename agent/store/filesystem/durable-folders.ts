@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, sep } from "node:path";
-import { syncFolder } from "../sync-folder.ts";
+import { syncFolder } from "../../../core/sync-folder.ts";
 
 /** Folders below a root that are known to survive a power cut. */
 export class DurableFolders {

@@ -7,7 +7,7 @@ import { objectExists, objectMissing, rangePastEnd } from "../object-errors.ts";
 import { obeySignal } from "../obey-signal.ts";
 import type { ByteRange, ObjectBody, ObjectInfo, ObjectStore } from "../object-store.ts";
 import { assertKey } from "../store-key.ts";
-import { syncFolder } from "../sync-folder.ts";
+import { syncFolder } from "../../../core/sync-folder.ts";
 import { DurableFolders } from "./durable-folders.ts";
 import { errnoOf, fileError } from "./file-error.ts";
 import { listFolder } from "./list-folder.ts";

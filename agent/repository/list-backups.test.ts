@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import {
+  backUp,
+  makeScratchRepository,
+  type ScratchRepository,
+  signal,
+} from "../../integration/fixtures/scratch-repository.ts";
+import { findBackup, listBackups } from "./list-backups.ts";
+import type { BackupHeader } from "./manifest.ts";
+
+const streams = [[randomBytes(100)]];
+const manifestOf = ({ instance, id }: BackupHeader) => `${instance}/backups/${id}/manifest`;
+
+function at(scratch: ScratchRepository, seconds: number): Date {
+  return new Date(+scratch.now + seconds * 1000);
+}
+
+test("listBackups() gives every backup, and none for a folder without manifest", async () => {
+  await using scratch = await makeScratchRepository();
+  const a = await backUp(scratch, { streams });
+  const b = await backUp(scratch, { streams, at: at(scratch, 1), instance: "7313" });
+  await scratch.store.put("7312/backups/20261120T100009Z-00000000/map-0", [], { signal });
+  const listed = await Array.fromAsync(listBackups(scratch.store, { signal }));
+  assert.deepEqual(listed, [a.header, b.header]);
+});
+
+test("listBackups() gives the healthy backups and then names the damaged ones", async () => {
+  await using scratch = await makeScratchRepository();
+  const backups = [];
+  for (let n = 0; n < 4; n++)
+    backups.push((await backUp(scratch, { streams, at: at(scratch, n) })).header);
+  const [a, b, c, d] = backups.map(manifestOf);
+  scratch.objects.set(b ?? "", randomBytes(100));
+  scratch.objects.set(d ?? "", scratch.objects.get(a ?? "") ?? new Uint8Array());
+  const seen: string[] = [];
+  const listing = (async () => {
+    for await (const header of listBackups(scratch.store, { signal }))
+      seen.push(manifestOf(header));
+  })();
+  const error = await listing.catch((reason) => reason);
+  assert.equal(error.code, "repository-damaged");
+  assert.ok(error.message.includes(b) && error.message.includes(d), error.message);
+  assert.deepEqual(seen, [a, c]);
+});
+
+test("listBackups() finds every flipped byte of a header, and every cut of it", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams });
+  const key = manifestOf(header);
+  const bytes = Buffer.from(scratch.objects.get(key) ?? []);
+  const bodyAt = bytes.length - header.body.size;
+  const list = () => Array.fromAsync(listBackups(scratch.store, { signal }));
+  for (let n = 0; n < bodyAt; n++) {
+    const flipped = Buffer.from(bytes);
+    flipped[n] = (flipped[n] ?? 0) ^ 8;
+    scratch.objects.set(key, flipped);
+    const code = n === 7 ? "repository-newer" : "repository-damaged";
+    await assert.rejects(list(), { code, message: new RegExp(key) }, `byte ${n}`);
+    scratch.objects.set(key, bytes.subarray(0, n));
+    await assert.rejects(list(), { code: "repository-damaged" }, `cut at ${n}`);
+  }
+  scratch.objects.set(key, bytes);
+  assert.deepEqual(await list(), [header]);
+});
+
+test("findBackup() takes an id, its unique beginning, latest, and host/database:latest", async () => {
+  await using scratch = await makeScratchRepository();
+  const shop = (await backUp(scratch, { streams })).header;
+  const blog = (await backUp(scratch, { streams, at: at(scratch, 1), database: "blog" })).header;
+  const partial = (await backUp(scratch, { streams, at: at(scratch, 61), state: "partial" }))
+    .header;
+  const find = (name: string) => findBackup(scratch.store, name, { signal });
+  assert.deepEqual(await find(shop.id), shop);
+  assert.deepEqual(await find("20261120T100001Z"), blog);
+  assert.deepEqual(await find("latest"), blog);
+  assert.deepEqual(await find("h/shop:latest"), shop);
+  assert.deepEqual(await find(partial.id), partial);
+  await assert.rejects(find("20261120T1000"), { code: "usage" });
+  for (const name of ["2025", "", "h/none:latest", "shop:latest", "LATEST"])
+    await assert.rejects(find(name), { code: "backup-unknown" }, name);
+});
+
+test("findBackup() says when there are only partial backups", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams, state: "partial" });
+  const latest = findBackup(scratch.store, "latest", { signal });
+  await assert.rejects(latest, { code: "backup-unknown", message: new RegExp(header.id) });
+});
+
+test("findBackup() does not pass over a damaged manifest that might be the latest", async () => {
+  await using scratch = await makeScratchRepository();
+  const old = (await backUp(scratch, { streams })).header;
+  const { header } = await backUp(scratch, { streams, at: at(scratch, 1) });
+  scratch.objects.set(manifestOf(header), randomBytes(500));
+  const damage = { code: "repository-damaged", message: new RegExp(header.id) };
+  await assert.rejects(findBackup(scratch.store, "latest", { signal }), damage);
+  assert.deepEqual(await findBackup(scratch.store, old.id, { signal }), old);
+});
