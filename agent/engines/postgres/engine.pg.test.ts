@@ -107,7 +107,7 @@ for (const major of [15, 17])
       const texts = await Promise.all(
         [copied.source, copied.copy].map(async (name) => {
           await using session = await openScratchSession(server, name);
-          return session.query(`${show.join(" UNION ALL ")} ORDER BY 1, 2`);
+          return await session.query(`${show.join(" UNION ALL ")} ORDER BY 1, 2`);
         }),
       );
       assert.deepEqual(texts[1], texts[0]);
@@ -233,7 +233,7 @@ for (const major of [15, 17])
         const shown = await Promise.all(
           [source, copy].map(async (database) => {
             await using session = await openScratchSession(server, database);
-            return session.query(
+            return await session.query(
               "SELECT encode(convert_to(t, getdatabaseencoding()), 'hex') AS h FROM public.x",
             );
           }),

@@ -23,7 +23,7 @@ export async function prepareTarget(
   await using session = await openSession(place, { password, signal });
   await checkWritable(session, target);
   await checkRequirements(session, plan);
-  if (create) return createDatabase(session, { access, facts: plan.facts });
+  if (create) return await createDatabase(session, { access, facts: plan.facts });
   await checkEmpty(session);
   return { undo: () => Promise.resolve() };
 }
