@@ -1,0 +1,34 @@
+import { DbctlError } from "../../../core/errors.ts";
+import { quotePlain } from "./quote.ts";
+import type { Row, Session } from "./session.ts";
+
+/** A session that reads one database's definitions, outside of any transaction. */
+export interface Catalog {
+  session: Session;
+  database: string;
+  signal: AbortSignal;
+  isMysql: boolean;
+}
+
+/** Runs a query on the catalog; `act` completes "Cannot …". */
+export function ask({ session, signal }: Catalog, sql: string, act: string): Promise<Row[]> {
+  return session.query(sql, { signal, act });
+}
+
+/**
+ * A condition for one schema of information_schema: the literal lets the server open this schema
+ * only, the bytes tell schemas apart whose names differ in case.
+ */
+export function inSchema({ database }: Catalog, column: string): string {
+  const literal = quotePlain(database);
+  return `(${column} = ${literal} AND CAST(${column} AS BINARY) = CAST(${literal} AS BINARY))`;
+}
+
+/** A value that a row of the catalog must have. */
+export function must(row: Row | undefined, column: string): string {
+  const value = row?.[column];
+  if (value !== undefined && value !== null) return value;
+  throw new DbctlError("engine-refused", `Cannot read the catalog: ${column} is missing`, {
+    remedy: "Check the rights of the account: dbctl needs SELECT, SHOW VIEW, TRIGGER and EVENT",
+  });
+}

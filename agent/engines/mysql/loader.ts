@@ -1,0 +1,169 @@
+import { randomUUID } from "node:crypto";
+import { DbctlError } from "../../../core/errors.ts";
+import type { Loader, SchemaObject, TableData, Waiting } from "../engine.ts";
+import { versionNumber } from "./handshake.ts";
+import { quoteName } from "./quote.ts";
+import { RowEncoder } from "./row-encoder.ts";
+import { type Login, openSession, type Outcome, type Session } from "./session.ts";
+import { baseSettings } from "./setup-session.ts";
+import { detailsOf } from "./table-details.ts";
+import { loadExpression } from "./value-codec.ts";
+
+/**
+ * Mode for definitions and data: what does not fit is an error, dates are taken as they were, zero
+ * is a value for AUTO_INCREMENT, and an engine that is not there is not replaced by another.
+ */
+const sqlMode =
+  "STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";
+
+/**
+ * Warnings of definitions that change nothing: 1287, 1681 deprecated syntax, 1831 duplicate index,
+ * 3719, 3778 names of utf8. Notes (level "Note") change nothing either, but for those below.
+ */
+const harmless = new Set(["1287", "1681", "1831", "3719", "3778"]);
+/** 1544, 1588: an event in the past, which is dropped or disabled at once. */
+const harmfulNotes = new Set(["1544", "1588"]);
+
+/** A session that builds objects and loads rows into the target's database. */
+export async function openLoader(login: Login, { signal }: Waiting): Promise<Loader> {
+  await using stack = new AsyncDisposableStack();
+  const session = stack.use(await openSession(login, { signal, localFiles: true }));
+  await resetSession(session, signal);
+  const owned = stack.move();
+  return {
+    build: (object, waiting) => build(session, object, waiting),
+    load: (table, bytes, waiting) => load(session, table, { bytes, ...waiting }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function resetSession(session: Session, signal: AbortSignal): Promise<void> {
+  const { flavour, version } = session.greeting;
+  const number = versionNumber(version);
+  const more = ["foreign_key_checks = 0", "unique_checks = 1"];
+  if (flavour === "mariadb") more.push("check_constraint_checks = 0");
+  if (flavour === "mariadb" && number >= 1011) more.push("system_versioning_insert_history = 1");
+  const settings = more.map((setting) => `SESSION ${setting}`).join(", ");
+  await session.execute(`${baseSettings(session, sqlMode)}, ${settings}`, {
+    signal,
+    act: "set up a session",
+  });
+}
+
+async function build(session: Session, object: SchemaObject, { signal }: Waiting): Promise<void> {
+  const act = `build ${object.kind} ${object.name}`;
+  await resetSession(session, signal);
+  for (const sql of object.statements) {
+    if (object.section === "validation") await validate(session, sql, { act, signal });
+    else {
+      const outcome = await session.execute(sql, { signal, act });
+      await refuseWarnings(session, outcome, { act, signal });
+    }
+  }
+}
+
+interface Acting extends Waiting {
+  act: string;
+}
+
+/** A validation is a query for rows that should not be there. */
+async function validate(session: Session, sql: string, { act, signal }: Acting): Promise<void> {
+  const rows = await session.query(sql, { signal, act });
+  if (rows.length === 0) return;
+  const samples = rows.map((row) => Object.values(row).join(", ")).join("; ");
+  throw new DbctlError(
+    "engine-refused",
+    `Cannot ${act}: rows refer to keys that do not exist, such as ${samples}`,
+    { remedy: "The source has such rows, too: repair them there, then back up again" },
+  );
+}
+
+async function refuseWarnings(
+  session: Session,
+  { warnings }: Outcome,
+  { act, signal }: Acting,
+): Promise<void> {
+  if (warnings === 0) return;
+  const rows = await session.query("SHOW WARNINGS", { signal, act });
+  const harmful = rows.find(({ Level, Code }) =>
+    Level === "Note" ? harmfulNotes.has(Code ?? "") : !harmless.has(Code ?? ""),
+  );
+  if (harmful === undefined) return;
+  throw new DbctlError("engine-refused", `Cannot ${act}: ${harmful["Message"]}`, {
+    remedy: `The server only warns (${harmful["Code"]}), but the copy would not be the same`,
+  });
+}
+
+interface Load extends Waiting {
+  bytes: AsyncIterable<Uint8Array>;
+}
+
+async function load(session: Session, table: TableData, { bytes, signal }: Load): Promise<number> {
+  const act = `load table ${table.name}`;
+  await resetSession(session, signal);
+  const encoder = new RowEncoder(table.columns.length);
+  const file = `dbctl-${randomUUID()}`;
+  const body = encodeRows(encoder, bytes);
+  await session.execute("START TRANSACTION", { signal, act });
+  try {
+    const options = { file, body, signal, act };
+    const outcome = await session.loadLocal(loadStatement(table, file), options);
+    await refuseLoss(session, outcome, { table, rows: encoder.rows, signal });
+    await session.execute("COMMIT", { signal, act });
+    return outcome.affectedRows;
+  } catch (reason) {
+    if (session.usable) await session.execute("ROLLBACK", { signal, act });
+    throw reason;
+  }
+}
+
+async function* encodeRows(encoder: RowEncoder, bytes: AsyncIterable<Uint8Array>) {
+  for await (const piece of bytes) {
+    for (let at = 0; at < piece.length; at += pieceBytes)
+      yield encoder.encode(piece.subarray(at, at + pieceBytes));
+  }
+  encoder.finish();
+}
+
+const pieceBytes = 1 << 20;
+
+/**
+ * REPLACE makes errors of what would be warnings with LOCAL; that nothing was replaced is checked
+ * afterwards (MariaDB manual, "LOAD DATA INFILE").
+ */
+function loadStatement(table: TableData, file: string): string {
+  const { codecs } = detailsOf(table);
+  const assigned: string[] = [];
+  const targets = table.columns.map((column, n) => {
+    const codec = codecs[n] ?? { codec: "plain" };
+    const expression = loadExpression(codec, `@v${n}`);
+    if (expression === undefined) return quoteName(column);
+    assigned.push(`${quoteName(column)} = ${expression}`);
+    return `@v${n}`;
+  });
+  const set = assigned.length === 0 ? "" : ` SET ${assigned.join(", ")}`;
+  return (
+    `LOAD DATA LOCAL INFILE '${file}' REPLACE INTO TABLE ${quoteName(table.name)} ` +
+    String.raw`CHARACTER SET binary FIELDS TERMINATED BY '\t' ENCLOSED BY '' ESCAPED BY '\\' ` +
+    String.raw`LINES TERMINATED BY '\n' (${targets.join(", ")})${set}`
+  );
+}
+
+async function refuseLoss(
+  session: Session,
+  { affectedRows, warnings, info }: Outcome,
+  { table, rows, signal }: { table: TableData; rows: number } & Waiting,
+): Promise<void> {
+  const act = `load table ${table.name}`;
+  if (warnings > 0) {
+    const [first] = await session.query("SHOW WARNINGS", { signal, act });
+    throw new DbctlError("engine-refused", `Cannot ${act}: ${first?.["Message"] ?? info}`, {
+      remedy: "Compare the target's version and settings with the source's",
+    });
+  }
+  const clean = /Deleted: 0 +Skipped: 0/.test(info);
+  if (affectedRows === rows && clean) return;
+  throw new DbctlError("engine-refused", `Cannot ${act}: ${rows} rows were sent, ${info}`, {
+    remedy: "Check that the target table is empty and its keys are those of the backup",
+  });
+}

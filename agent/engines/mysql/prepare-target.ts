@@ -1,0 +1,104 @@
+import { DbctlError } from "../../../core/errors.ts";
+import type { PreparedTarget, RestorePlan, Waiting } from "../engine.ts";
+import { type Catalog, ask, inSchema } from "./catalog.ts";
+import { versionNumber } from "./handshake.ts";
+import { quoteName } from "./quote.ts";
+import { missingRequirements } from "./requirements.ts";
+import { type Login, openSession, type Session } from "./session.ts";
+import { setUpReading } from "./setup-session.ts";
+
+type Options = { create: boolean } & Waiting;
+
+/** Checks what can be checked before data moves; creates the database when asked to. */
+export async function prepareTarget(
+  login: Login,
+  plan: RestorePlan,
+  { create, signal }: Options,
+): Promise<PreparedTarget> {
+  const { database } = login.target;
+  await using session = await openSession(login, { signal, database: null });
+  await setUpReading(session, signal);
+  const isMysql = session.greeting.flavour === "mysql";
+  const catalog = { session, database, signal, isMysql };
+  checkServer(session, plan);
+  await checkLocalFiles(catalog);
+  await checkDatabase(catalog, create);
+  const missing = await missingRequirements(catalog, plan.list.requires);
+  if (missing.length > 0) throw lacking(database, missing);
+  if (create) {
+    const sql = `CREATE DATABASE ${quoteName(database)}`;
+    await session.execute(sql, { signal, act: `create database ${database}` });
+  }
+  return { undo: (waiting) => undo(login, { create, ...waiting }) };
+}
+
+function checkServer({ greeting }: Session, { facts }: RestorePlan): void {
+  const { flavour, version } = greeting;
+  const isOlder = versionNumber(version) < versionNumber(facts.version);
+  if (flavour === facts.flavour && !isOlder) return;
+  throw new DbctlError(
+    "engine-unsupported",
+    `Cannot restore a backup of ${facts.flavour} ${facts.version} into ${flavour} ${version}`,
+    { remedy: `Use a server of ${facts.flavour} ${facts.version} or newer` },
+  );
+}
+
+async function checkLocalFiles(catalog: Catalog): Promise<void> {
+  const sql = "SELECT @@GLOBAL.local_infile AS allowed";
+  const [row] = await ask(catalog, sql, "read the server's settings");
+  if (row?.["allowed"] === "1") return;
+  throw new DbctlError("engine-denied", "Cannot load data: the server has local_infile off", {
+    remedy: "Run SET GLOBAL local_infile = ON on the target server, and OFF after the restore",
+  });
+}
+
+async function checkDatabase(catalog: Catalog, create: boolean): Promise<void> {
+  const { database } = catalog;
+  const sql = `SELECT 1 FROM information_schema.SCHEMATA WHERE ${inSchema(catalog, "SCHEMA_NAME")}`;
+  const exists = (await ask(catalog, sql, "look for the database")).length > 0;
+  if (create && exists)
+    throw new DbctlError("target-exists", `Cannot create database ${database}: it exists`, {
+      remedy: "Name another database, or restore into this one when it is empty",
+    });
+  if (create) return;
+  if (!exists)
+    throw new DbctlError("database-unknown", `Cannot restore into ${database}: it does not exist`, {
+      remedy: "Let it be created (--create), or check the name",
+    });
+  const found = await findContent(catalog);
+  if (found.length === 0) return;
+  const names = found.slice(0, 10).join(", ") + (found.length > 10 ? ", …" : "");
+  throw new DbctlError("target-not-empty", `Cannot restore into ${database}: it holds ${names}`, {
+    remedy: "Name another database (--create makes it), or empty this one yourself",
+  });
+}
+
+async function findContent(catalog: Catalog): Promise<string[]> {
+  const from = (kind: string, table: string, column: string) =>
+    `SELECT ${kind} AS kind, ${column} AS name FROM information_schema.${table} WHERE `;
+  const rows = await ask(
+    catalog,
+    [
+      from("TABLE_TYPE", "TABLES", "TABLE_NAME") + inSchema(catalog, "TABLE_SCHEMA"),
+      from("ROUTINE_TYPE", "ROUTINES", "ROUTINE_NAME") + inSchema(catalog, "ROUTINE_SCHEMA"),
+      from("'EVENT'", "EVENTS", "EVENT_NAME") + inSchema(catalog, "EVENT_SCHEMA"),
+    ].join(" UNION ALL "),
+    "look into the database",
+  );
+  return rows.map((row) => `${(row["kind"] ?? "").toLowerCase()} ${row["name"] ?? ""}`);
+}
+
+function lacking(database: string, missing: string[]): DbctlError {
+  const what = missing.join(", ");
+  return new DbctlError("engine-refused", `Cannot restore into ${database}: there is no ${what}`, {
+    remedy: "Create what is missing on the target server first",
+  });
+}
+
+async function undo(login: Login, { create, signal }: Options): Promise<void> {
+  if (!create) return;
+  const { database } = login.target;
+  await using session = await openSession(login, { signal, database: null });
+  const sql = `DROP DATABASE IF EXISTS ${quoteName(database)}`;
+  await session.execute(sql, { signal, act: `drop database ${database}` });
+}

@@ -1,0 +1,295 @@
+import { DbctlError } from "../../../core/errors.ts";
+import type { Secret } from "../../../core/secret.ts";
+import type { RowSink } from "../../pipeline/row-sink.ts";
+import { FieldReader } from "./field-reader.ts";
+import type { Greeting } from "./handshake.ts";
+import { logIn } from "./log-in.ts";
+import { protocolViolated, refused } from "./server-error.ts";
+import type { MysqlTarget } from "./target.ts";
+import { Wire } from "./wire.ts";
+
+/** Who connects to where. */
+export interface Login {
+  target: MysqlTarget;
+  password: Secret | undefined;
+}
+
+export interface SessionOptions {
+  signal: AbortSignal;
+  /** The database to use; null for none. The target's by default. */
+  database?: string | null;
+  /** Whether LOAD DATA LOCAL may be used on this session. */
+  localFiles?: boolean;
+}
+
+/** A row of a text result: values by column name. */
+export type Row = Record<string, string | null>;
+
+/** What the server says of a statement without rows. */
+export interface Outcome {
+  affectedRows: number;
+  warnings: number;
+  info: string;
+}
+
+interface Statement {
+  signal: AbortSignal;
+  /** Completes "Cannot …" when the server refuses. */
+  act?: string;
+}
+
+type ReadAnswer<T> = (first: Buffer, act: string) => Promise<T>;
+
+/** The metadata of a database is smaller; a server that sends more is not believed. */
+const resultLimit = 256 << 20;
+const connectMs = 15_000;
+const killMs = 5_000;
+const comQuit = 0x01;
+const comQuery = 0x03;
+
+/** Connects and logs in. A server that stays silent for 15 s counts as unreachable. */
+export async function openSession(login: Login, options: SessionOptions): Promise<Session> {
+  const wire = new Wire(login.target);
+  const timeout = AbortSignal.timeout(connectMs);
+  const signal = AbortSignal.any([options.signal, timeout]);
+  const { localFiles = false, database = login.target.database } = options;
+  try {
+    const agreed = await wire.within(signal, () => logIn(wire, login, { database, localFiles }));
+    return new Session(wire, login, agreed);
+  } catch (reason) {
+    wire.destroy(reason);
+    if (reason !== timeout.reason) throw reason;
+    throw new DbctlError("engine-unreachable", "Cannot log in: the server stays silent", {
+      remedy: "Check that a MySQL or MariaDB server answers there",
+      retryable: true,
+      cause: reason,
+    });
+  }
+}
+
+/** One connection that is logged in; statements run one after the other. */
+export class Session implements AsyncDisposable {
+  readonly greeting: Greeting;
+  readonly #wire: Wire;
+  readonly #login: Login;
+  readonly #deprecateEof: boolean;
+  #busy = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(wire: Wire, login: Login, agreed: { greeting: Greeting; deprecateEof: boolean }) {
+    this.greeting = agreed.greeting;
+    this.#wire = wire;
+    this.#login = login;
+    this.#deprecateEof = agreed.deprecateEof;
+  }
+
+  /** False once the connection is gone. */
+  get usable(): boolean {
+    return !this.#wire.failed;
+  }
+
+  /** Runs a statement that gives rows; what is no UTF-8 is an error. */
+  async query(sql: string, options: Statement): Promise<Row[]> {
+    const { columns, rows } = await this.queryRaw(sql, options);
+    return rows.map((row) =>
+      Object.fromEntries(columns.map((name, n) => [name, decodeText(row[n] ?? null, options)])),
+    );
+  }
+
+  /** The same with values as the server sent them. */
+  queryRaw(
+    sql: string,
+    options: Statement,
+  ): Promise<{ columns: string[]; rows: (Buffer | null)[][] }> {
+    return this.#run(sql, options, async (first, act) => {
+      const columns = await this.#readColumns(first);
+      const rows: (Buffer | null)[][] = [];
+      let bytes = 0;
+      for (;;) {
+        const { payload } = await this.#wire.receive();
+        if (payload[0] === 0xff) throw parseRefusal(payload, act);
+        if (payload[0] === 0xfe && payload.length < 0xffffff) return { columns, rows };
+        bytes += payload.length;
+        if (bytes > resultLimit) throw this.#violated("a result is too large");
+        const fields = new FieldReader(payload);
+        rows.push(columns.map(() => fields.value()));
+        if (!fields.atEnd) throw this.#violated("a row has more values than columns");
+      }
+    });
+  }
+
+  /** Runs a statement that gives no rows; rows that come nevertheless (DO, SELECT) are an error. */
+  execute(sql: string, options: Statement): Promise<Outcome> {
+    return this.#run(sql, options, (first) => {
+      if (first[0] !== 0x00) throw this.#violated("rows came where none were asked for");
+      return Promise.resolve(parseOutcome(first));
+    });
+  }
+
+  /** Sends the rows of a SELECT to the sink; resolves with the count of warnings. */
+  streamRows(
+    sql: string,
+    { sink, columns, ...options }: Statement & { sink: RowSink; columns: number },
+  ): Promise<number> {
+    return this.#run(sql, options, async (first, act) => {
+      const names = await this.#readColumns(first);
+      if (names.length !== columns) throw this.#violated("it sent another number of columns");
+      await this.#wire.pumpRows(sink, options);
+      const { payload } = await this.#wire.receive();
+      if (payload[0] === 0xff) throw parseRefusal(payload, act);
+      return this.#parseEnd(payload);
+    });
+  }
+
+  /** Runs a LOAD DATA LOCAL statement and answers its one request for a file with the body. */
+  loadLocal(
+    sql: string,
+    { file, body, ...options }: Statement & { file: string; body: AsyncIterable<Uint8Array> },
+  ): Promise<Outcome> {
+    return this.#run(sql, options, async (first, act) => {
+      if (first[0] !== 0xfb) throw this.#violated("it did not ask for the data to load");
+      if (first.subarray(1).toString("utf8") !== file)
+        throw this.#violated("it asked for a file that was not offered");
+      let sequence = 2;
+      for await (const piece of body) {
+        if (piece.length === 0) continue;
+        if (piece.length >= 0xffffff) throw new RangeError("Cannot send data: piece too large");
+        await this.#wire.send(piece, sequence++);
+      }
+      await this.#wire.send(Buffer.alloc(0), sequence);
+      const { payload } = await this.#wire.receive();
+      if (payload[0] === 0xff) throw parseRefusal(payload, act);
+      return parseOutcome(payload);
+    });
+  }
+
+  /** Says goodbye; a session that was cut off in the middle of a statement is killed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#busy) this.#wire.destroy(new Error("the session was disposed"));
+    await this.#last;
+    if (!this.#wire.failed) {
+      await this.#wire.send(Buffer.from([comQuit]), 0);
+      await this.#wire.end();
+    } else if (this.#busy) await this.#kill();
+  }
+
+  /** Runs a statement after those that were begun before it. */
+  #run<T>(sql: string, statement: Statement, read: ReadAnswer<T>): Promise<T> {
+    const turn = this.#last.then(() => this.#runNow(sql, statement, read));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #runNow<T>(
+    sql: string,
+    { signal, act = "run a statement" }: Statement,
+    read: ReadAnswer<T>,
+  ): Promise<T> {
+    return this.#wire.within(signal, async () => {
+      this.#busy = true;
+      try {
+        await this.#wire.send(Buffer.concat([Buffer.from([comQuery]), Buffer.from(sql)]), 0);
+        const { payload } = await this.#wire.receive();
+        if (payload[0] === 0xff) throw parseRefusal(payload, act);
+        const result = await read(payload, act);
+        this.#busy = false;
+        return result;
+      } catch (reason) {
+        if (isRefusal(reason)) this.#busy = false;
+        else this.#wire.destroy(reason);
+        throw reason;
+      }
+    });
+  }
+
+  async #readColumns(first: Buffer): Promise<string[]> {
+    const count = first.length === 0 ? 0 : new FieldReader(first).length();
+    if (count === 0) throw this.#violated("it sent no rows where rows were asked for");
+    if (count > 4096) throw this.#violated(`it announced ${count} columns`);
+    const names: string[] = [];
+    for (let n = 0; n < count; n++) {
+      const fields = new FieldReader((await this.#wire.receive()).payload);
+      for (let skipped = 0; skipped < 4; skipped++) fields.value();
+      names.push((fields.value() ?? Buffer.alloc(0)).toString("utf8"));
+    }
+    if (!this.#deprecateEof) this.#parseEnd((await this.#wire.receive()).payload);
+    return names;
+  }
+
+  /** The packet after the last row: OK in its new form, or EOF. Gives the count of warnings. */
+  #parseEnd(payload: Buffer): number {
+    const fields = new FieldReader(payload);
+    if (fields.uint(1) !== 0xfe) throw this.#violated("rows did not end as they should");
+    if (payload.length === 5) return fields.uint(2);
+    fields.length();
+    fields.length();
+    fields.uint(2);
+    return fields.uint(2);
+  }
+
+  #violated(what: string): DbctlError {
+    return protocolViolated(what);
+  }
+
+  /** Ends the server's side of this session, which may still be working, from another one. */
+  async #kill(): Promise<void> {
+    const { threadId } = this.greeting;
+    const signal = AbortSignal.timeout(killMs);
+    await using other = await openSession(this.#login, { signal, database: null });
+    const threads = `SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE ID = ${threadId}`;
+    try {
+      await other.execute(`KILL ${threadId}`, { signal });
+    } catch (reason) {
+      if (!isRefusal(reason)) throw reason;
+    }
+    for (;;) {
+      const [row] = await other.query(threads, { signal });
+      if (row?.["n"] === "0") return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeText(value: Buffer | null, { act = "run a statement" }: Statement): string | null {
+  try {
+    return value === null ? null : utf8.decode(value);
+  } catch (cause) {
+    throw new DbctlError("object-unsupported", `Cannot ${act}: the text is not valid UTF-8`, {
+      remedy: "Look for bytes that are no text in defaults, comments or literals",
+      cause,
+    });
+  }
+}
+
+/** OK_Packet of the protocol manual. */
+function parseOutcome(payload: Buffer): Outcome {
+  const fields = new FieldReader(payload);
+  if (fields.uint(1) !== 0x00) throw protocolViolated("it did not confirm a statement");
+  const affectedRows = fields.length();
+  fields.length();
+  fields.uint(2);
+  const warnings = fields.uint(2);
+  const rest = fields.rest();
+  // Without session tracking the rest is the text; some servers put its length in front.
+  const info = rest.toString("utf8").replace(/^[^\w]/, "");
+  return { affectedRows, warnings, info };
+}
+
+const refusals = new WeakSet<DbctlError>();
+
+/** ERR_Packet of the protocol manual. */
+export function parseRefusal(payload: Buffer, act: string): DbctlError {
+  const fields = new FieldReader(payload, 1);
+  const errno = fields.uint(2);
+  const rest = fields.rest().toString("utf8");
+  const [, state = "", message = rest] = /^#(.{5})([^]*)$/.exec(rest) ?? [];
+  const error = refused({ errno, state, message }, act);
+  refusals.add(error);
+  return error;
+}
+
+function isRefusal(reason: unknown): boolean {
+  return reason instanceof DbctlError && refusals.has(reason);
+}

@@ -1,0 +1,35 @@
+import type { Session } from "./session.ts";
+
+/** One day: what a session of ours may be idle while others work. */
+const idleSeconds = 86_400;
+
+/**
+ * Sets what a session must not inherit: zone, modes, character sets, time limits. The same
+ * statement also takes back what the statements of an object have set.
+ */
+export function baseSettings({ greeting }: Session, sqlMode: string): string {
+  const settings = [
+    `sql_mode = '${sqlMode}'`,
+    "time_zone = '+00:00'",
+    "character_set_client = utf8mb4",
+    "character_set_results = utf8mb4",
+    "collation_connection = utf8mb4_general_ci",
+    `wait_timeout = ${idleSeconds}`,
+    `net_read_timeout = ${idleSeconds}`,
+    `net_write_timeout = ${idleSeconds}`,
+    "sql_quote_show_create = 1",
+    "sql_safe_updates = 0",
+    "sql_select_limit = DEFAULT",
+    "autocommit = 1",
+    greeting.flavour === "mariadb" ? "max_statement_time = 0" : "max_execution_time = 0",
+  ];
+  return `SET ${settings.map((setting) => `SESSION ${setting}`).join(", ")}`;
+}
+
+/** A session that reads the catalog or tables. */
+export async function setUpReading(session: Session, signal: AbortSignal): Promise<void> {
+  const act = "set up a session";
+  await session.execute(baseSettings(session, ""), { signal, act });
+  const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+  await session.execute(isolation, { signal, act });
+}
