@@ -1,5 +1,6 @@
 import type { UnsupportedObject } from "../engine.ts";
 import { type CatalogSession, definition, readRows } from "./catalog-rows.ts";
+import { findHidden } from "./catalog-hidden.ts";
 
 /** An object as `pg_identify_object` names it. */
 export interface CatalogRow {
@@ -69,7 +70,7 @@ export async function readCatalog(session: CatalogSession): Promise<Catalog> {
   );
   const all = new Map(rows.map((row) => [row.key, row]));
   const dependencies = await readDependencies(session);
-  const hidden = await findHidden(session, all, dependencies);
+  const hidden = await findHidden({ session, all, dependencies });
   return {
     session,
     own: new Map([...all].filter(([key]) => !hidden.has(key))),
@@ -111,41 +112,6 @@ function readDependencies(session: CatalogSession): Promise<Dependency[]> {
         refclassid::regclass || ':' || refobjid AS to, deptype AS type
       FROM pg_depend WHERE objid >= ${firstUserOid} AND deptype <> 'p'`,
   );
-}
-
-/**
- * Members of extensions, temporary and TOAST objects, and what exists only as a part of those: internal
- * parts, and the indexes, constraints, rules, … of a hidden table.
- */
-async function findHidden(
-  session: CatalogSession,
-  all: Map<string, CatalogRow>,
-  dependencies: Dependency[],
-): Promise<Set<string>> {
-  const internal = await readRows<{ key: string }>(
-    session,
-    `WITH t AS (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast|(toast_)?temp_[0-9]+)$')
-      SELECT 'pg_namespace:' || oid AS key FROM t
-      UNION ALL SELECT 'pg_class:' || oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM t)
-      UNION ALL SELECT 'pg_type:' || oid FROM pg_type WHERE typnamespace IN (SELECT oid FROM t)
-      UNION ALL SELECT 'pg_proc:' || oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM t)`,
-  );
-  const hidden = new Set(internal.map(({ key }) => key));
-  for (const { from, type } of dependencies) if (type === "e") hidden.add(from);
-  const parts = Map.groupBy(
-    dependencies.filter(({ from, type }) => isPart(type, all.get(from))),
-    ({ to }) => to,
-  );
-  // A set grows while it is walked: this ends when nothing new was found.
-  for (const key of hidden) for (const { from } of parts.get(key) ?? []) hidden.add(from);
-  return hidden;
-}
-
-function isPart(deptype: string, row: CatalogRow | undefined): boolean {
-  if (deptype === "i" || deptype === "I") return true;
-  if (deptype !== "a" || row === undefined) return false;
-  const owned = ["index", "sequence", "table constraint", "trigger", "rule", "default value"];
-  return [...owned, "toast table", "statistics object"].includes(row.type);
 }
 
 /** A newer server may have kinds of objects that nobody here has heard of. */

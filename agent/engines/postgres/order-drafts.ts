@@ -56,7 +56,7 @@ export function linkDrafts(drafts: Draft[], dependencies: Dependency[]): Needs {
 
 /**
  * The draft that recreates each catalog row. An internal part (deptype `i`; `I` and `P` for what
- * partitions got from their parent) is recreated with its whole.
+ * partitions got from their parent) is recreated with its whole, and a member with its extension.
  */
 export function findMakers(drafts: Draft[], dependencies: Dependency[]): Map<string, Draft> {
   const makers = new Map(drafts.flatMap((draft) => draft.rows.map((key) => [key, draft] as const)));
@@ -71,7 +71,7 @@ export function findMakers(drafts: Draft[], dependencies: Dependency[]): Map<str
 }
 
 function isInternal(from: string, type: string): boolean {
-  if (type === "i") return true;
+  if (type === "i" || type === "e") return true;
   return (type === "I" || type === "P") && /^pg_(constraint|trigger):/.test(from);
 }
 

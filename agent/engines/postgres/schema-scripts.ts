@@ -232,4 +232,63 @@ neue Zeile" > 0),
 
   "no public schema": "DROP SCHEMA public; DROP EXTENSION plpgsql",
   "a public schema of its own": "DROP SCHEMA public; CREATE SCHEMA public",
+
+  "partitions and inheritance": `
+    CREATE TABLE public.root (id int NOT NULL, at date, k text COLLATE "C" DEFAULT 'r',
+      CONSTRAINT "root check" CHECK (id > 0)) PARTITION BY RANGE (id, lower(k) COLLATE "C");
+    CREATE TABLE public.p1 PARTITION OF public.root
+      FOR VALUES FROM (MINVALUE, MINVALUE) TO (10, 'b''c');
+    CREATE TABLE public.p2 (gone int, k text COLLATE "C" DEFAULT 'own', at date, id int NOT NULL,
+      CONSTRAINT "root check" CHECK (id > 0), CONSTRAINT own CHECK (k <> 'z'));
+    ALTER TABLE public.p2 DROP gone;
+    ALTER TABLE public.root ATTACH PARTITION public.p2 FOR VALUES FROM (10, 'b''c') TO (20, 'x');
+    CREATE TABLE public.p3 PARTITION OF public.root DEFAULT PARTITION BY LIST (k);
+    CREATE TABLE public."p3 b" PARTITION OF public.p3 FOR VALUES IN ('a', NULL) PARTITION BY HASH (at);
+    CREATE UNLOGGED TABLE public.h0 PARTITION OF public."p3 b"
+      FOR VALUES WITH (MODULUS 2, REMAINDER 0) WITH (fillfactor = 60);
+    CREATE INDEX "by at" ON public.root (at DESC) INCLUDE (k);
+    CREATE INDEX only_root ON ONLY public.root (k);
+    CREATE INDEX ON public.p1 (id);
+    CREATE TABLE public.keyed (a int, b int, PRIMARY KEY (a), UNIQUE (a, b)) PARTITION BY LIST (a);
+    CREATE TABLE public.keyed1 PARTITION OF public.keyed FOR VALUES IN (1, 2);
+    CREATE TABLE public.keyed2 PARTITION OF public.keyed DEFAULT;
+    CREATE UNIQUE INDEX own_unique ON public.keyed1 (b);
+    CREATE TABLE public.refers (x int, y int REFERENCES public.keyed (a)) PARTITION BY LIST (x);
+    CREATE TABLE public.refers1 PARTITION OF public.refers FOR VALUES IN (1);
+    ALTER TABLE public.refers1 ADD FOREIGN KEY (x) REFERENCES public.keyed1 (a);
+    CREATE TABLE public.outside (a int REFERENCES public.keyed);
+    CREATE FUNCTION public.act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER each AFTER INSERT ON public.keyed FOR EACH ROW EXECUTE FUNCTION public.act();
+    ALTER TABLE public.keyed1 DISABLE TRIGGER each;
+    COMMENT ON TABLE public.p1 IS 'part';
+    GRANT SELECT ON public.p1 TO reader;
+
+    CREATE TABLE public.mother (a int NOT NULL, b text DEFAULT 'm', g int GENERATED ALWAYS AS (1) STORED,
+      CONSTRAINT positive CHECK (a > 0), CONSTRAINT alone CHECK (a > 1) NO INHERIT);
+    CREATE TABLE public.father (c int, b text DEFAULT 'm');
+    CREATE TABLE public.son (d int, b text DEFAULT 's', CONSTRAINT positive CHECK (a > 0))
+      INHERITS (public.father, public.mother);
+    ALTER TABLE public.son ALTER a DROP DEFAULT, ALTER c SET NOT NULL, ALTER c SET STATISTICS 8;
+    CREATE TABLE public.daughter () INHERITS (public.mother);
+    ALTER TABLE public.daughter ALTER b DROP DEFAULT;
+    CREATE TABLE public.adopted (b text, x int, a int NOT NULL, g int GENERATED ALWAYS AS (1) STORED,
+      CONSTRAINT positive CHECK (a > 0));
+    ALTER TABLE public.adopted INHERIT public.mother;
+
+    CREATE TYPE public.shape AS (a int, b text);
+    CREATE TABLE public.typed OF public.shape (a WITH OPTIONS PRIMARY KEY DEFAULT 5, CHECK (b <> ''));
+  `,
+
+  "extensions, and what was changed on them": `
+    CREATE SCHEMA "Ext ""1";
+    CREATE EXTENSION hstore SCHEMA "Ext ""1" VERSION '1.8';
+    CREATE EXTENSION earthdistance CASCADE SCHEMA public;
+    CREATE EXTENSION pg_stat_statements SCHEMA "Ext ""1";
+    CREATE TABLE public.t (h "Ext ""1".hstore, e public.earth DEFAULT '(1,2,3)'::public.cube);
+    CREATE INDEX ON public.t USING gist (h "Ext ""1".gist_hstore_ops (siglen = 32));
+    CREATE VIEW public.v AS SELECT h OPERATOR("Ext ""1".->) 'x' AS x FROM public.t;
+    GRANT EXECUTE ON FUNCTION "Ext ""1".akeys("Ext ""1".hstore) TO reader;
+    REVOKE SELECT ON "Ext ""1".pg_stat_statements FROM PUBLIC;
+    COMMENT ON EXTENSION hstore IS 'ours';
+  `,
 };
