@@ -23,7 +23,7 @@ const tables: Record<Exclude<DataKind, "mixed">, (megabytes: number) => string> 
   mixed: () => "",
   narrow: (megabytes) => `
     create table narrow (id bigint, a int, b int, c double precision, d timestamptz);
-    insert into narrow select n, n % 1000, (n * 7919) % 100003, sqrt(n), timestamptz '2026-01-01' + n * interval '1 s'
+    insert into narrow select n, n % 1000, (n::bigint * 7919) % 100003, sqrt(n), timestamptz '2026-01-01' + n * interval '1 s'
       from generate_series(1, ${Math.round(megabytes * 14_500)}) n;
     alter table narrow add primary key (id);
     create index on narrow (b)`,
@@ -39,6 +39,6 @@ const tables: Record<Exclude<DataKind, "mixed">, (megabytes: number) => string> 
   bytea: (megabytes) => `
     create table large (id bigint primary key, body bytea);
     alter table large alter body set storage external;
-    insert into large select n, decode(string_agg(md5((n * 100000 + m)::text), ''), 'hex')
+    insert into large select n, decode(string_agg(md5((n::bigint * 100000 + m)::text), ''), 'hex')
       from generate_series(1, ${Math.max(1, Math.round(megabytes * 3.8))}) n, generate_series(1, 16384) m group by n`,
 };
