@@ -58,6 +58,7 @@ export class BackupWriter implements AsyncDisposable {
   #waiting = new Map<number, WrittenStream>();
   #waitingBytes = 0;
   #flushed: Promise<void> = Promise.resolve();
+  #committed = false;
 
   constructor(options: BackupWriterOptions, id: BackupId) {
     this.#options = options;
@@ -80,8 +81,8 @@ export class BackupWriter implements AsyncDisposable {
   }
 
   /**
-   * Writes the last map and then the manifest: when it resolves, there is a backup, and else there
-   * is none. Every chunk writer must have finished before.
+   * Writes the last map and then the manifest: when it resolves, there is a backup. Every chunk
+   * writer must have finished before.
    */
   async commit(content: BackupContent): Promise<{ id: string; header: BackupHeader }> {
     const { store, state, signal } = this.#options;
@@ -96,11 +97,12 @@ export class BackupWriter implements AsyncDisposable {
     const link = { id: this.id, sequence: header.sequence, hash };
     await state.reserve(link);
     await store.put(manifestKey(header), [bytes, body], { signal });
+    this.#committed = true;
     await state.confirm(link);
     return { id: this.id, header };
   }
 
-  /** A host that may not delete leaves the intent; it ends by its age. */
+  /** A host that may not delete (SEC-07) leaves the intent; it ends by its age. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { store, state } = this.#options;
     await this.#flushed.catch(() => {});
@@ -109,7 +111,9 @@ export class BackupWriter implements AsyncDisposable {
       // The backup's own signal may have aborted.
       await store.delete(key, { signal: AbortSignal.timeout(30_000) });
     } catch (error) {
-      if (!(error instanceof DbctlError) || error.code !== "store-denied") throw error;
+      const isDenied = error instanceof DbctlError && error.code === "store-denied";
+      // A backup that failed has an error of its own, which this one must not hide.
+      if (this.#committed && !isDenied) throw error;
     }
   }
 

@@ -40,14 +40,15 @@ export async function* checkBackup(
   const { header } = backup;
   yield* checkThere(backup, epochKey(header), options);
   const codec = new ChunkCodec(backup.epoch);
+  const sizes = new Map(header.packs.map(({ pack, size }) => [pack, size]));
   const seen = new Set<string>();
   for (const map of header.maps.keys()) {
     const packs = new Map<string, Frames>();
     yield* readMap(backup, { map, packs });
     for (const [pack, frames] of packs) {
-      const check: PackCheck = { backup, options, codec, pack, frames, first: !seen.has(pack) };
+      const [size, first] = [sizes.get(pack), !seen.has(pack)];
       seen.add(pack);
-      yield* checkPack(check);
+      yield* checkPack({ backup, options, codec, pack, size, frames, first });
     }
   }
 }
@@ -91,26 +92,26 @@ interface PackCheck {
   options: CheckOptions;
   codec: ChunkCodec;
   pack: string;
+  /** Its bytes, says the manifest. */
+  size: number | undefined;
   frames: Frames;
   /** Whether the pack was not looked at because of an earlier map. */
   first: boolean;
 }
 
 async function* checkPack(check: PackCheck): AsyncGenerator<CheckEvent, void> {
-  const { backup, options, pack, frames, first } = check;
+  const { backup, options, pack, size, frames, first } = check;
   const { header, store } = backup;
   const object = packKey(header, pack);
   const streams = [...new Set(frames.values().flatMap((frame) => frame.streams))];
   const damage = (what: string, where = object): CheckEvent => {
     return { kind: "damage", damage: { object: where, what, streams } };
   };
-  const listed = header.packs.find((known) => known.pack === pack);
-  if (listed === undefined)
+  if (size === undefined)
     return yield damage(`it does not list pack ${pack}, which it needs`, manifestKey(header));
   const found = await store.head(object, { signal: options.signal });
   if (found === undefined) return yield damage("it is not there");
-  if (found.size !== listed.size)
-    yield damage(`it has ${found.size} bytes instead of ${listed.size}`);
+  if (found.size !== size) yield damage(`it has ${found.size} bytes instead of ${size}`);
   if (options.level === "quick") return yield { kind: "progress", object, bytes: 0, chunks: 0 };
   if (first) yield* checkPackIndex(check, found.size);
   yield* checkFrames(check);
