@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { DbctlError } from "../../../core/errors.ts";
 import type { RowSink } from "../../pipeline/row-sink.ts";
 import type { Part, PartReader, SnapshotTicket, TableData, Waiting } from "../engine.ts";
@@ -13,7 +14,7 @@ import { describeTarget } from "./target.ts";
 
 /** Joins the snapshot of a leader. */
 export async function openReader(
-  access: Access,
+  access: Access & { lockPausesMs?: readonly number[] },
   ticket: SnapshotTicket,
   { signal }: Waiting,
 ): Promise<PartReader> {
@@ -26,39 +27,54 @@ export async function openReader(
     { doing: `join the snapshot of ${describeTarget(access.target)}` },
   );
   const owned = stack.move();
+  const pausesMs = access.lockPausesMs ?? lockPausesMs;
   return {
-    readPart: (part, sink, options) => readPart(session, { part, sink, ...options }),
+    readPart: (part, sink, options) => readPart(session, { part, sink, pausesMs, ...options }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
+/** A statement that waits to change a table often gives up by itself after a while. */
+const lockPausesMs = [500, 1_000, 2_000, 4_000, 8_000];
+
 interface Reading extends Waiting {
   part: Part;
   sink: RowSink;
+  pausesMs: readonly number[];
 }
 
+/** The lock goes with the savepoint, and the session's encoding comes back with it. */
 async function readPart(session: PostgresSession, options: Reading): Promise<void> {
   const { part, sink, signal } = options;
   const { table } = part;
-  const name = quoteQualified(table);
-  const columns = table.columns.map(quoteName).join(", ");
-  const framing = framingOf(table);
-  const format = formatOf(table);
-  const copy = `COPY (SELECT ${columns} FROM ONLY ${name}${conditionOf(part)}) TO STDOUT (FORMAT ${format})`;
-  const own = session.parameter("client_encoding");
-  // The text of the statements is in the session's encoding, so that comes back before the next.
-  const sql = [
-    `LOCK TABLE ONLY ${name} IN ACCESS SHARE MODE NOWAIT`,
-    `SET LOCAL client_encoding = ${quoteLiteral(detailsOf(table).encoding)}`,
-    copy,
-    `SET LOCAL client_encoding = ${quoteLiteral(own)}`,
-  ].join("; ");
   const doing = `read table ${table.schema}.${table.name} of ${describeTarget(session.target)}`;
-  try {
-    await copyOut(session, sql, { sink, framing, doing, signal });
-  } catch (error) {
-    throw sqlstateOf(error) === "55P03" ? waiting(doing, error) : error;
-  }
+  await lockTable(session, { ...options, doing });
+  const sql = `SET LOCAL client_encoding = ${quoteLiteral(detailsOf(table).encoding)};
+    ${copyStatement(part)}; ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part`;
+  await copyOut(session, sql, { sink, framing: framingOf(table), doing, signal });
+}
+
+/** Never waits in the queue: whoever waits there for the leader's lock would be waited for. */
+async function lockTable(
+  session: PostgresSession,
+  { part, pausesMs, doing, signal }: Reading & { doing: string },
+): Promise<void> {
+  const lock = `LOCK TABLE ONLY ${quoteQualified(part.table)} IN ACCESS SHARE MODE NOWAIT`;
+  for (const pauseMs of [...pausesMs, undefined])
+    try {
+      return await session.execute(`SAVEPOINT part; ${lock}`, { doing, signal });
+    } catch (error) {
+      if (sqlstateOf(error) !== "55P03") throw error;
+      await session.execute("ROLLBACK TO SAVEPOINT part", { doing, signal });
+      if (pauseMs === undefined) throw queuedUp(doing, error);
+      await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+}
+
+function copyStatement(part: Part): string {
+  const columns = part.table.columns.map(quoteName).join(", ");
+  const rows = `SELECT ${columns} FROM ONLY ${quoteQualified(part.table)}${conditionOf(part)}`;
+  return `COPY (${rows}) TO STDOUT (FORMAT ${formatOf(part.table)})`;
 }
 
 /** How the rows of a table lie in chunks; the names are part of the repository's format. */
@@ -74,7 +90,7 @@ function framingOf(table: TableData) {
   return formatOf(table) === "binary" ? "postgres-copy-binary" : "postgres-copy-text";
 }
 
-function waiting(doing: string, cause: unknown): DbctlError {
+function queuedUp(doing: string, cause: unknown): DbctlError {
   return new DbctlError("busy", `Cannot ${doing}: a statement waits to change the table`, {
     remedy: "Try again when no DDL runs: it waits for the backup, and readers must not queue up",
     retryable: true,

@@ -15,6 +15,7 @@ import {
   sumOf,
 } from "./copy-contract.ts";
 import { createPostgresEngine } from "./engine.ts";
+import { openReader } from "./reader.ts";
 import { openLeader } from "./snapshot.ts";
 import { parsePostgresTarget } from "./target.ts";
 
@@ -140,13 +141,39 @@ for (const major of [15, 17])
     });
 
     test("readers do not queue up behind a statement that waits for the backup", async () => {
-      await create("queue", "CREATE TABLE public.t (id int)");
-      const view = await openView(scratchEngine(server, "queue"));
+      await create("queue", "CREATE TABLE public.t (id int); INSERT INTO public.t VALUES (1)");
+      await using view = await openView(scratchEngine(server, "queue"));
       const [table] = await view.snapshot.listTables();
       assert.ok(table);
       await using changer = await openScratchSession(server, "queue");
-      const altering = changer.execute("ALTER TABLE public.t ADD COLUMN v int");
+      const altering = assert.rejects(
+        changer.execute("SET lock_timeout = 700; ALTER TABLE public.t ADD COLUMN v int"),
+        { code: "busy" },
+      );
       while ((await blockedIn("queue")) === 0) await sleep(10);
+      assert.equal(sumOf(await readTable(view, table)).rows, 1n);
+      await altering;
+      await using admin = await openScratchSession(server);
+      const held = await admin.query(
+        `SELECT DISTINCT pid FROM pg_catalog.pg_locks
+         WHERE relation >= 16384 AND mode = 'AccessShareLock'`,
+      );
+      assert.equal(held.length, 1, "the leader alone keeps its lock");
+    });
+
+    test("readers give up when that statement does not", async () => {
+      await create("jam", "CREATE TABLE public.t (id int)");
+      const hasty = { ...access("jam"), lockPausesMs: [10, 20] };
+      const engine = scratchEngine(server, "jam");
+      const view = await openView({
+        ...engine,
+        openReader: (ticket, options) => openReader(hasty, ticket, options),
+      });
+      const [table] = await view.snapshot.listTables();
+      assert.ok(table);
+      await using changer = await openScratchSession(server, "jam");
+      const altering = changer.execute("ALTER TABLE public.t ADD COLUMN v int");
+      while ((await blockedIn("jam")) === 0) await sleep(10);
       await assert.rejects(readTable(view, table), { code: "busy", retryable: true });
       await view[Symbol.asyncDispose]();
       await altering;
