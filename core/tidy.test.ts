@@ -48,8 +48,8 @@ const mayImportAdapters =
 /** Where the command line runs the agent's use cases in its own process. */
 const mayImportAgent = /^cli\/(?:direct|commands)\//;
 
-/** Contract suites and scratch parts are imported by tests only, and are held to what tests are. */
-const isTest = (path: string) => /(?:\.test|-contract|-scratch)\.ts$/.test(path);
+/** What tests are made of besides themselves counts as one, and only tests may import it. */
+const isTest = (path: string) => /(?:\.test|-contract|-scripts|scratch[^/]*)\.ts$/.test(path);
 const isCode = (path: string) => /\.(?:ts|mts|mjs|js)$/.test(path);
 const folderOf = (path: string, depth: number) => path.split("/").slice(0, depth).join("/");
 
@@ -96,6 +96,13 @@ function adapterFindings(source: Source): Finding[] {
       line,
       what: `only main files may import the adapter ${target}`,
     }));
+}
+
+function testFindings(source: Source): Finding[] {
+  if (isTest(source.path) || source.path.startsWith("integration/")) return [];
+  return importsOf(source)
+    .filter(({ target }) => isTest(target))
+    .map(({ line, target }) => ({ line, what: `only tests may import ${target}` }));
 }
 
 /** A file in core/ that too few use belongs to the folder that uses it. */
@@ -162,6 +169,7 @@ const rules: Record<string, Rule> = {
   "imports point only in the allowed directions": arrowFindings,
   "engines, store, repository and pipeline know only each other's ports": layerFindings,
   "adapters are imported by main files, direct commands and tests only": adapterFindings,
+  "what is made for tests is imported by tests only": testFindings,
   "files are short": lengthFindings,
   "there are no barrel files": barrelFindings,
   "no test is left out in its source": unrunTestFindings,
@@ -231,6 +239,8 @@ describe("tidy's rules", () => {
     [adapterFindings, "agent/backup/a.ts", `import { p } from "../engines/postgres/p.ts";`, 1],
     [adapterFindings, "agent/engines/mysql/a.ts", `import { p } from "../postgres/p.ts";`, 1],
     [adapterFindings, "cli/a.ts", `\n\nimport { p } from "../agent/store/memory/p.ts";`, 3],
+    [testFindings, "agent/backup/a.ts", `import { s } from "./memory-scratch.ts";`, 1],
+    [testFindings, "agent/engines/a.ts", `\nimport { d } from "./engine-contract.ts";`, 2],
     [lengthFindings, "agent/a.ts", "x\n".repeat(hard + 1), hard + 1],
     [lengthFindings, "agent/a.test.ts", "x\n".repeat(hardForTests + 1), hardForTests + 1],
     [barrelFindings, "agent/a.ts", `export * from "./b.ts";`, 1],
