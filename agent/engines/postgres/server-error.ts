@@ -10,7 +10,8 @@ export class ServerError extends Error {
   constructor(fields: Map<string, string>) {
     super(fields.get("M") ?? "no message");
     this.sqlstate = fields.get("C") ?? "XX000";
-    this.detail = [fields.get("D"), fields.get("H")].filter(Boolean).join("; ");
+    const where = fields.get("W")?.split("\n")[0];
+    this.detail = [fields.get("D"), fields.get("H"), where].filter(Boolean).join("; ");
   }
 }
 

@@ -25,7 +25,9 @@ interface Parts {
 /** Manual, "Message Flow", "Start-up": from the first message to the first ReadyForQuery. */
 export async function startUp({ wire, target, password }: Parts): Promise<Greeting> {
   const { user, database } = target;
-  const options = ["user", user, "database", database, "application_name", "dbctl"];
+  // These two are safe before the first statement runs: nobody's operator, nobody's time limit.
+  const safe = ["search_path", "", "statement_timeout", "0"];
+  const options = ["user", user, "database", database, "application_name", "dbctl", ...safe];
   await wire.write(encodeMessage("", uint32(196608), ...options, Buffer.of(0)));
   await authenticate({ wire, target, password });
   const greeting: Greeting = { cancelKey: undefined, pid: 0, parameters: new Map() };
