@@ -3,6 +3,14 @@ import { readCatalog } from "./catalog.ts";
 import type { CatalogSession } from "./catalog-rows.ts";
 import type { Draft, DraftList } from "./draft.ts";
 import { fillViews } from "./fill-views.ts";
+import { listAggregates } from "./objects-aggregates.ts";
+import { listCasts } from "./objects-casts.ts";
+import { listCollations } from "./objects-collations.ts";
+import { listForeign } from "./objects-foreign.ts";
+import { listOperators } from "./objects-operators.ts";
+import { listPublications } from "./objects-publications.ts";
+import { listSearchObjects } from "./objects-search.ts";
+import { listStatistics } from "./objects-statistics.ts";
 import { listComments } from "./objects-comments.ts";
 import { listConstraints } from "./objects-constraints.ts";
 import { listDefaultGrants, listGrants } from "./objects-grants.ts";
@@ -22,8 +30,14 @@ import { settleUnsupported } from "./settle-unsupported.ts";
 const groups = [
   listSchemas,
   listExtensions,
+  listCollations,
   listTypes,
   listRoutines,
+  listAggregates,
+  listOperators,
+  listCasts,
+  listSearchObjects,
+  listForeign,
   listTables,
   listSequences,
   listConstraints,
@@ -32,6 +46,8 @@ const groups = [
   listTriggers,
   listEventTriggers,
   listPolicies,
+  listStatistics,
+  listPublications,
   listOwners,
   listGrants,
   listDefaultGrants,

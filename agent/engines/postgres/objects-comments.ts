@@ -16,11 +16,11 @@ const otherWords: Record<string, string> = {
   "table constraint": "CONSTRAINT",
   "text search parser": "TEXT SEARCH PARSER",
   "text search template": "TEXT SEARCH TEMPLATE",
+  transform: "TRANSFORM",
   trigger: "TRIGGER",
 };
 
-/** Aggregates are printed without the ORDER BY that COMMENT ON AGGREGATE wants. */
-const commentWords: Record<string, string> = { ...alterWords, ...otherWords, aggregate: "ROUTINE" };
+const commentWords: Record<string, string> = { ...alterWords, ...otherWords };
 
 interface Comment {
   key: string;
@@ -39,9 +39,13 @@ export async function listComments(catalog: Catalog): Promise<DraftList> {
     `SELECT d.classoid::regclass || ':' || d.objoid AS key, i.type, i.identity,
       d.objsubid AS column, d.description AS text,
       CASE WHEN o.contypid <> 0
-        THEN format('%I ON DOMAIN %s', o.conname, format_type(o.contypid, NULL)) END AS target
+          THEN format('%I ON DOMAIN %s', o.conname, format_type(o.contypid, NULL))
+        WHEN l.lanname IS NOT NULL
+          THEN format('FOR %s LANGUAGE %I', format_type(t.trftype, NULL), l.lanname) END AS target
     FROM pg_description d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i
       LEFT JOIN pg_constraint o ON d.classoid = 'pg_constraint'::regclass AND o.oid = d.objoid
+      LEFT JOIN pg_transform t ON d.classoid = 'pg_transform'::regclass AND t.oid = d.objoid
+      LEFT JOIN pg_language l ON l.oid = t.trflang
     WHERE d.objoid >= 16384 OR (d.classoid = 'pg_namespace'::regclass AND i.identity = 'public')`,
   );
   const list: Required<DraftList> = { drafts: [], unsupported: [], requires: [] };

@@ -23,9 +23,12 @@ const ownerColumns: Record<string, string> = {
   pg_type: "typowner",
 };
 
-/** The word of ALTER and COMMENT for what `pg_identify_object` calls a thing. */
+/**
+ * The word of ALTER and COMMENT for what `pg_identify_object` calls a thing. Aggregates are routines
+ * there: they are printed without the `*` or ORDER BY that AGGREGATE wants.
+ */
 export const alterWords: Record<string, string> = {
-  aggregate: "AGGREGATE",
+  aggregate: "ROUTINE",
   collation: "COLLATION",
   conversion: "CONVERSION",
   "event trigger": "EVENT TRIGGER",

@@ -291,4 +291,125 @@ neue Zeile" > 0),
     REVOKE SELECT ON "Ext ""1".pg_stat_statements FROM PUBLIC;
     COMMENT ON EXTENSION hstore IS 'ours';
   `,
+
+  "collations, text search and statistics": `
+    CREATE SCHEMA "X y";
+    CREATE COLLATION "X y".german (provider = icu, locale = 'de-u-kn', deterministic = false);
+    CREATE COLLATION "X y".posix (LC_COLLATE = 'POSIX', LC_CTYPE = 'C');
+    CREATE TABLE "X y".t (a text COLLATE "X y".german, b int, c int);
+    CREATE INDEX ON "X y".t (a COLLATE "X y".posix);
+    CREATE CONVERSION "X y".conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+    CREATE TEXT SEARCH DICTIONARY "X y"."D 1" (TEMPLATE = snowball, language = german, stopwords = 'german');
+    CREATE TEXT SEARCH DICTIONARY "X y".plain (TEMPLATE = simple);
+    CREATE TEXT SEARCH CONFIGURATION "X y".conf (PARSER = default);
+    ALTER TEXT SEARCH CONFIGURATION "X y".conf ADD MAPPING FOR word, asciiword, hword_numpart
+      WITH "X y"."D 1", simple, "X y".plain;
+    CREATE TEXT SEARCH TEMPLATE "X y".temp (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+    CREATE TEXT SEARCH PARSER "X y".parse (START = prsd_start, GETTOKEN = prsd_nexttoken,
+      END = prsd_end, LEXTYPES = prsd_lextype, HEADLINE = prsd_headline);
+    CREATE STATISTICS "X y"."S 1" (ndistinct, mcv) ON b, c FROM "X y".t;
+    CREATE STATISTICS "X y".s2 ON (b + c), (c * 2) FROM "X y".t;
+    ALTER STATISTICS "X y".s2 SET STATISTICS 66;
+    ALTER STATISTICS "X y".s2 OWNER TO reader;
+    ALTER TEXT SEARCH CONFIGURATION "X y".conf OWNER TO reader;
+    COMMENT ON COLLATION "X y".german IS 'c'; COMMENT ON STATISTICS "X y".s2 IS 's';
+    COMMENT ON TEXT SEARCH CONFIGURATION "X y".conf IS 't';
+    COMMENT ON TEXT SEARCH DICTIONARY "X y"."D 1" IS 'd';
+    COMMENT ON TEXT SEARCH PARSER "X y".parse IS 'p';
+    COMMENT ON TEXT SEARCH TEMPLATE "X y".temp IS 'u';
+    COMMENT ON CONVERSION "X y".conv IS 'v';
+  `,
+
+  "aggregates, operators and casts": `
+    CREATE SCHEMA "O p";
+    CREATE TYPE "O p".num AS (n int);
+    CREATE FUNCTION "O p".lt("O p".num, "O p".num) RETURNS bool LANGUAGE sql IMMUTABLE STRICT
+      AS 'SELECT ($1).n < ($2).n';
+    CREATE FUNCTION "O p".gt("O p".num, "O p".num) RETURNS bool LANGUAGE sql IMMUTABLE STRICT
+      AS 'SELECT ($1).n > ($2).n';
+    CREATE FUNCTION "O p".eq("O p".num, "O p".num) RETURNS bool LANGUAGE sql IMMUTABLE STRICT
+      AS 'SELECT ($1).n = ($2).n';
+    CREATE FUNCTION "O p".cmp("O p".num, "O p".num) RETURNS int LANGUAGE sql IMMUTABLE STRICT
+      AS 'SELECT ($1).n - ($2).n';
+    CREATE FUNCTION "O p".neg("O p".num) RETURNS "O p".num LANGUAGE sql IMMUTABLE
+      AS 'SELECT ROW(-($1).n)::"O p".num';
+    CREATE OPERATOR "O p".<<< (FUNCTION = "O p".lt, LEFTARG = "O p".num, RIGHTARG = "O p".num,
+      COMMUTATOR = OPERATOR("O p".>>>), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+    CREATE OPERATOR "O p".>>> (FUNCTION = "O p".gt, LEFTARG = "O p".num, RIGHTARG = "O p".num,
+      COMMUTATOR = OPERATOR("O p".<<<));
+    CREATE OPERATOR "O p".=== (FUNCTION = "O p".eq, LEFTARG = "O p".num, RIGHTARG = "O p".num,
+      COMMUTATOR = OPERATOR("O p".===), MERGES, HASHES);
+    CREATE OPERATOR "O p".@# (FUNCTION = "O p".neg, RIGHTARG = "O p".num);
+    CREATE OPERATOR FAMILY "O p".fam USING btree;
+    CREATE OPERATOR CLASS "O p".cls DEFAULT FOR TYPE "O p".num USING btree FAMILY "O p".fam AS
+      OPERATOR 1 "O p".<<<, OPERATOR 3 "O p".===, OPERATOR 5 "O p".>>>,
+      FUNCTION 1 "O p".cmp("O p".num, "O p".num);
+    CREATE FUNCTION "O p".lt("O p".num, int) RETURNS bool LANGUAGE sql IMMUTABLE STRICT
+      AS 'SELECT ($1).n < $2';
+    CREATE OPERATOR "O p".<<< (FUNCTION = "O p".lt, LEFTARG = "O p".num, RIGHTARG = int);
+    ALTER OPERATOR FAMILY "O p".fam USING btree ADD OPERATOR 1 "O p".<<< ("O p".num, int);
+    CREATE TABLE "O p".t (n "O p".num, CHECK (n OPERATOR("O p".<<<) 7));
+    CREATE INDEX ON "O p".t (n "O p".cls DESC);
+    CREATE FUNCTION "O p".to_int("O p".num) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT ($1).n';
+    CREATE CAST ("O p".num AS int) WITH FUNCTION "O p".to_int AS ASSIGNMENT;
+    CREATE CAST ("O p".num AS money) WITH INOUT AS IMPLICIT;
+    CREATE FUNCTION "O p".add(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 + $2';
+    CREATE FUNCTION "O p".sub(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 - $2';
+    CREATE AGGREGATE "O p"."Sum"(int) (SFUNC = "O p".add, STYPE = int, INITCOND = '0',
+      COMBINEFUNC = "O p".add, MSFUNC = "O p".add, MINVFUNC = "O p".sub, MSTYPE = int,
+      MINITCOND = '0', PARALLEL = SAFE, SORTOP = <);
+    CREATE AGGREGATE "O p".count_all(*) (SFUNC = int8inc, STYPE = int8, INITCOND = '0');
+    CREATE AGGREGATE "O p".pct(float8 ORDER BY anyelement) (SFUNC = ordered_set_transition,
+      STYPE = internal, FINALFUNC = percentile_disc_final, FINALFUNC_EXTRA,
+      FINALFUNC_MODIFY = SHAREABLE);
+    CREATE AGGREGATE "O p".hyp(VARIADIC "any" ORDER BY VARIADIC "any") (
+      SFUNC = ordered_set_transition_multi, STYPE = internal, FINALFUNC = rank_final,
+      FINALFUNC_EXTRA, HYPOTHETICAL);
+    CREATE VIEW "O p".v AS SELECT "O p"."Sum"(1), "O p".pct(0.5) WITHIN GROUP (ORDER BY 1);
+    ALTER AGGREGATE "O p"."Sum"(int) OWNER TO reader;
+    REVOKE EXECUTE ON FUNCTION "O p"."Sum"(int) FROM PUBLIC;
+    COMMENT ON AGGREGATE "O p"."Sum"(int) IS 'a';
+    COMMENT ON AGGREGATE "O p".pct(float8 ORDER BY anyelement) IS 'p';
+    COMMENT ON OPERATOR "O p".@# (NONE, "O p".num) IS 'o';
+    COMMENT ON OPERATOR CLASS "O p".cls USING btree IS 'c';
+    COMMENT ON OPERATOR FAMILY "O p".fam USING btree IS 'f';
+    COMMENT ON CAST ("O p".num AS int) IS 'k';
+    ALTER OPERATOR CLASS "O p".cls USING btree OWNER TO reader;
+    ALTER OPERATOR "O p".@# (NONE, "O p".num) OWNER TO reader;
+    CREATE TRUSTED LANGUAGE "pl Own" HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler
+      VALIDATOR plpgsql_validator;
+    CREATE FUNCTION public.own() RETURNS int LANGUAGE "pl Own" AS 'BEGIN RETURN 1; END';
+    CREATE ACCESS METHOD own_heap TYPE TABLE HANDLER heap_tableam_handler;
+    CREATE TABLE public.on_own (a int) USING own_heap;
+    CREATE FUNCTION public.from_sql(internal) RETURNS internal LANGUAGE internal AS 'textin';
+    CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal));
+    COMMENT ON TRANSFORM FOR int LANGUAGE sql IS 't';
+  `,
+
+  "publications and foreign tables": `
+    CREATE TABLE public.a (id int PRIMARY KEY, "B b" text, c int);
+    CREATE TABLE public.b (id int);
+    CREATE SCHEMA "P ub";
+    CREATE PUBLICATION "Pub 1" FOR TABLE public.a (id, "B b") WHERE (id > 5 AND "B b" <> 'x'), ONLY public.b
+      WITH (publish = 'insert, truncate', publish_via_partition_root);
+    CREATE PUBLICATION pub2 FOR TABLES IN SCHEMA "P ub", TABLE public.b;
+    CREATE PUBLICATION everything FOR ALL TABLES;
+    CREATE PUBLICATION nothing WITH (publish = '');
+    ALTER PUBLICATION nothing OWNER TO reader;
+    COMMENT ON PUBLICATION pub2 IS 'p';
+    CREATE FOREIGN DATA WRAPPER "Wrap 1" OPTIONS (debug 'it''s', "Up" 'x');
+    CREATE SERVER "Serv 1" TYPE 'ty''pe' VERSION '1' FOREIGN DATA WRAPPER "Wrap 1"
+      OPTIONS (host 'h');
+    CREATE USER MAPPING FOR reader SERVER "Serv 1" OPTIONS (password 'se''cret');
+    CREATE USER MAPPING FOR PUBLIC SERVER "Serv 1";
+    CREATE FOREIGN TABLE public."F t" (a int OPTIONS (col 'x') NOT NULL DEFAULT 7, "B b" text COLLATE "C",
+      CONSTRAINT large CHECK (a > 3)) SERVER "Serv 1" OPTIONS (file '/x');
+    CREATE VIEW public.over AS SELECT * FROM public."F t";
+    GRANT USAGE ON FOREIGN SERVER "Serv 1" TO reader;
+    GRANT USAGE ON FOREIGN DATA WRAPPER "Wrap 1" TO reader;
+    GRANT SELECT ("B b") ON public."F t" TO reader;
+    ALTER FOREIGN TABLE public."F t" OWNER TO reader;
+    COMMENT ON FOREIGN TABLE public."F t" IS 'f'; COMMENT ON COLUMN public."F t".a IS 'a';
+    COMMENT ON SERVER "Serv 1" IS 's'; COMMENT ON FOREIGN DATA WRAPPER "Wrap 1" IS 'w';
+  `,
 };

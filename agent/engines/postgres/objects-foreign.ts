@@ -1,0 +1,91 @@
+import type { Catalog } from "./catalog.ts";
+import { readRows } from "./catalog-rows.ts";
+import type { Draft, DraftList } from "./draft.ts";
+import { columnActions, columnDefinition, readColumns } from "./objects-columns.ts";
+
+interface Foreign {
+  key: string;
+  kind: string;
+  create: string;
+  options: string | null;
+}
+
+/** Foreign-data wrappers, servers and foreign tables; user mappings where we may see them. */
+export async function listForeign(catalog: Catalog): Promise<DraftList> {
+  const rows = await readRows<Foreign>(
+    catalog.session,
+    `SELECT 'pg_foreign_data_wrapper:' || oid AS key, 'foreign-data wrapper' AS kind,
+      format('CREATE FOREIGN DATA WRAPPER %I%s%s', fdwname,
+        ' HANDLER ' || nullif(fdwhandler, 0)::regproc,
+        ' VALIDATOR ' || nullif(fdwvalidator, 0)::regproc) AS create,
+      ${foreignOptions("fdwoptions")} AS options
+    FROM pg_foreign_data_wrapper WHERE oid >= 16384
+    UNION ALL SELECT 'pg_foreign_server:' || s.oid, 'server',
+      format('CREATE SERVER %I%s%s FOREIGN DATA WRAPPER %I', s.srvname,
+        ' TYPE ' || quote_literal(s.srvtype), ' VERSION ' || quote_literal(s.srvversion),
+        w.fdwname), ${foreignOptions("s.srvoptions")}
+    FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+    WHERE s.oid >= 16384
+    UNION ALL SELECT 'pg_user_mapping:' || umid, 'user mapping',
+      format('CREATE USER MAPPING FOR %s SERVER %I',
+        CASE umuser WHEN 0 THEN 'PUBLIC' ELSE quote_ident(usename) END, srvname),
+      ${foreignOptions("umoptions")}
+    FROM pg_user_mappings
+    WHERE umoptions IS NOT NULL OR current_setting('is_superuser') = 'on'`,
+  );
+  const drafts = rows.flatMap(({ key, kind, create, options }): Draft[] => {
+    const name = catalog.own.get(key)?.identity;
+    if (name === undefined) return [];
+    const statement = options === null ? create : `${create} OPTIONS (${options})`;
+    return [{ kind, name, section: "pre-data", statements: [statement], rows: [key] }];
+  });
+  drafts.push(...(await listForeignTables(catalog)));
+  return { drafts };
+}
+
+/** SQL that prints `name 'value', …` of options, or null. */
+function foreignOptions(array: string): string {
+  return `(SELECT string_agg(quote_ident(option_name) || ' ' || quote_literal(option_value), ', ')
+    FROM pg_options_to_table(${array}))`;
+}
+
+interface ForeignTable {
+  key: string;
+  rowType: string;
+  server: string;
+  options: string | null;
+  parents: number;
+}
+
+/** Their columns and where the rows are, never the rows. */
+async function listForeignTables(catalog: Catalog): Promise<Draft[]> {
+  const columns = await readColumns(catalog.session, ["f"]);
+  const rows = await readRows<ForeignTable>(
+    catalog.session,
+    `SELECT 'pg_class:' || c.oid AS key, 'pg_type:' || c.reltype AS "rowType",
+      quote_ident(s.srvname) AS server, ${foreignOptions("t.ftoptions")} AS options,
+      (SELECT count(*) FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents
+    FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid
+      JOIN pg_foreign_server s ON s.oid = t.ftserver`,
+  );
+  return rows.flatMap(({ key, rowType, server, options, parents }): Draft[] => {
+    const name = catalog.own.get(key)?.identity;
+    // One that is a partition or a child stays unsupported.
+    if (name === undefined || parents > 0) return [];
+    const own = columns.get(key) ?? [];
+    const list = own.map(columnDefinition).join(",\n  ");
+    const create = `CREATE FOREIGN TABLE ${name} (\n  ${list}\n) SERVER ${server}`;
+    return [
+      {
+        kind: "foreign table",
+        name,
+        section: "pre-data",
+        statements: [
+          options === null ? create : `${create} OPTIONS (${options})`,
+          ...own.flatMap(columnActions).map((action) => `ALTER FOREIGN TABLE ${name} ${action}`),
+        ],
+        rows: [key, rowType],
+      },
+    ];
+  });
+}
