@@ -90,20 +90,20 @@ let databases = 0;
  */
 export async function copyDatabase(
   server: PostgresServer,
-  { ddl, data, options = "" }: { ddl: string; data: string; options?: string },
+  plan: { ddl: string; data: string; options?: string; to?: PostgresServer },
 ) {
+  const { ddl, data, options = "", to = server } = plan;
   const [source, copy] = [`source${++databases}`, `copy${databases}`];
-  await using admin = await openScratchSession(server);
-  for (const name of [source, copy])
-    await admin.execute(`CREATE DATABASE ${name} TEMPLATE template0 ${options}`);
+  await fill(server, "postgres", [`CREATE DATABASE ${source} TEMPLATE template0 ${options}`]);
+  await fill(to, "postgres", [`CREATE DATABASE ${copy} TEMPLATE template0 ${options}`]);
   await fill(server, source, [ddl, data]);
-  await fill(server, copy, [ddl]);
+  await fill(to, copy, [ddl]);
   const tables = await readDatabase(scratchEngine(server, source));
-  await using loader = await scratchEngine(server, copy).openLoader({ signal });
+  await using loader = await scratchEngine(to, copy).openLoader({ signal });
   for (const { table, parts } of tables.values())
     for (const { bytes, sums } of parts)
       assert.equal(await loader.load(table, cut(bytes), { signal }), Number(sums.rows));
-  const loaded = await readDatabase(scratchEngine(server, copy));
+  const loaded = await readDatabase(scratchEngine(to, copy));
   for (const [name, { parts }] of tables)
     assert.deepEqual(sumOf(loaded.get(name)?.parts ?? []), sumOf(parts), name);
   return { tables, source, copy };

@@ -78,6 +78,25 @@ const values: Record<string, string[]> = {
   jsonpath: ["'$.a[*] ? (@ > 1)'"],
 };
 
+const types = Object.entries(values);
+const typesDdl = types
+  .map(([type], i) => `CREATE TABLE public.t${i} (id int, v ${type}, a ${type}[], m ${type}[][])`)
+  .join(";");
+const typesData = types
+  .flatMap(([type, samples], i) =>
+    ["NULL", ...samples].map(
+      (value, n) => `INSERT INTO public.t${i} SELECT ${n}, v, ARRAY[v, NULL, v], ARRAY[[v], [v]]
+        FROM (SELECT ${value}::${type} AS v) AS q`,
+    ),
+  )
+  .join(";");
+
+test("a copy from PostgreSQL 15 to 17 has every value of every built-in type", async () => {
+  await using old = await startPostgres(15);
+  await using to = await startPostgres(17);
+  await copyDatabase(old, { ddl: typesDdl, data: typesData, to });
+});
+
 for (const major of [15, 17])
   describe(`a copy with PostgreSQL ${major}`, () => {
     let server: PostgresServer;
@@ -85,17 +104,7 @@ for (const major of [15, 17])
     after(() => server[Symbol.asyncDispose]());
 
     test("has every value of every built-in type, and of its array", async () => {
-      const types = Object.entries(values);
-      const ddl = types.map(
-        ([type], i) => `CREATE TABLE public.t${i} (id int, v ${type}, a ${type}[], m ${type}[][])`,
-      );
-      const data = types.flatMap(([type, samples], i) =>
-        ["NULL", ...samples].map(
-          (value, n) => `INSERT INTO public.t${i} SELECT ${n}, v, ARRAY[v, NULL, v], ARRAY[[v], [v]]
-            FROM (SELECT ${value}::${type} AS v) AS q`,
-        ),
-      );
-      const copied = await copyDatabase(server, { ddl: ddl.join(";"), data: data.join(";") });
+      const copied = await copyDatabase(server, { ddl: typesDdl, data: typesData });
       assert.equal(copied.tables.size, types.length);
       for (const [i, [type, samples]] of types.entries()) {
         const { table, parts } = copied.tables.get(`t${i}`) ?? {};
