@@ -101,9 +101,8 @@ function isGenerated(row: Row): boolean {
 }
 
 function codecOf({ isMysql }: Catalog, row: Row): ValueCodec | undefined {
-  const charset = row["charset"] ?? null;
   const [dataType, columnType] = [must(row, "dataType"), must(row, "columnType")];
-  return chooseCodec({ dataType: dataType.toLowerCase(), columnType, charset, isMysql });
+  return chooseCodec({ dataType: dataType.toLowerCase(), columnType, isMysql });
 }
 
 function typeRemedy(row: Row): string {

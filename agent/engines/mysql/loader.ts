@@ -4,7 +4,7 @@ import type { Loader, SchemaObject, TableData, Waiting } from "../engine.ts";
 import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
 import { RowEncoder } from "./row-encoder.ts";
-import { type Login, openSession, type Outcome, type Session } from "./session.ts";
+import { type Login, openSession, type Outcome, type Row, type Session } from "./session.ts";
 import { baseSettings } from "./setup-session.ts";
 import { detailsOf } from "./table-details.ts";
 import { loadExpression } from "./value-codec.ts";
@@ -40,7 +40,7 @@ export async function openLoader(login: Login, { signal }: Waiting): Promise<Loa
 async function resetSession(session: Session, signal: AbortSignal): Promise<void> {
   const { flavour, version } = session.greeting;
   const number = versionNumber(version);
-  const more = ["foreign_key_checks = 0", "unique_checks = 1"];
+  const more = ["foreign_key_checks = 0", "unique_checks = 1", "max_error_count = 65535"];
   if (flavour === "mariadb") more.push("check_constraint_checks = 0");
   if (flavour === "mariadb" && number >= 1011) more.push("system_versioning_insert_history = 1");
   const settings = more.map((setting) => `SESSION ${setting}`).join(", ");
@@ -108,7 +108,7 @@ async function load(session: Session, table: TableData, { bytes, signal }: Load)
   try {
     const options = { file, body, signal, act };
     const outcome = await session.loadLocal(loadStatement(table, file), options);
-    await refuseLoss(session, outcome, { table, rows: encoder.rows, signal });
+    await refuseLoss(session, outcome, { table, rows: encoder.rows, act, signal });
     await session.execute("COMMIT", { signal, act });
     return outcome.affectedRows;
   } catch (reason) {
@@ -127,10 +127,7 @@ async function* encodeRows(encoder: RowEncoder, bytes: AsyncIterable<Uint8Array>
 
 const pieceBytes = 1 << 20;
 
-/**
- * REPLACE makes errors of what would be warnings with LOCAL; that nothing was replaced is checked
- * afterwards (MariaDB manual, "LOAD DATA INFILE").
- */
+/** With LOCAL the server only warns of what does not fit, and skips duplicate keys. */
 function loadStatement(table: TableData, file: string): string {
   const { codecs } = detailsOf(table);
   const assigned: string[] = [];
@@ -143,27 +140,40 @@ function loadStatement(table: TableData, file: string): string {
   });
   const set = assigned.length === 0 ? "" : ` SET ${assigned.join(", ")}`;
   return (
-    `LOAD DATA LOCAL INFILE '${file}' REPLACE INTO TABLE ${quoteName(table.name)} ` +
+    `LOAD DATA LOCAL INFILE '${file}' INTO TABLE ${quoteName(table.name)} ` +
     String.raw`CHARACTER SET binary FIELDS TERMINATED BY '\t' ENCLOSED BY '' ESCAPED BY '\\' ` +
     String.raw`LINES TERMINATED BY '\n' (${targets.join(", ")})${set}`
   );
 }
 
+interface Loaded extends Acting {
+  table: TableData;
+  rows: number;
+}
+
 async function refuseLoss(
   session: Session,
   { affectedRows, warnings, info }: Outcome,
-  { table, rows, signal }: { table: TableData; rows: number } & Waiting,
+  { table, rows, act, signal }: Loaded,
 ): Promise<void> {
-  const act = `load table ${table.name}`;
   if (warnings > 0) {
-    const [first] = await session.query("SHOW WARNINGS", { signal, act });
-    throw new DbctlError("engine-refused", `Cannot ${act}: ${first?.["Message"] ?? info}`, {
-      remedy: "Compare the target's version and settings with the source's",
-    });
+    const all = await session.query("SHOW WARNINGS", { signal, act });
+    const harmful = all.find((warning) => !isErrorValue(warning, table));
+    if (harmful !== undefined || all.length === 0)
+      throw new DbctlError("engine-refused", `Cannot ${act}: ${harmful?.["Message"] ?? info}`, {
+        remedy: "Compare the target's version and settings with the source's",
+      });
   }
   const clean = /Deleted: 0 +Skipped: 0/.test(info);
   if (affectedRows === rows && clean) return;
   throw new DbctlError("engine-refused", `Cannot ${act}: ${rows} rows were sent, ${info}`, {
     remedy: "Check that the target table is empty and its keys are those of the backup",
   });
+}
+
+/** Says that the error value of an ENUM was stored: it was one in the source, too. */
+function isErrorValue({ Code, Message }: Row, table: TableData): boolean {
+  const column = /column '([^]*)' at row/.exec(Message ?? "")?.[1] ?? "";
+  const codec = detailsOf(table).codecs[table.columns.indexOf(column)];
+  return Code === "1265" && codec?.codec === "enum";
 }

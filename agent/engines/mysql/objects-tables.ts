@@ -5,6 +5,7 @@ import { type Drafts, noDrafts } from "./object-draft.ts";
 import { dropOwnQualifier } from "./own-qualifier.ts";
 import { quoteName } from "./quote.ts";
 import { errnoOf } from "./server-error.ts";
+import { cutTokens } from "./sql-tokens.ts";
 import { joinCreateTable, splitCreateTable, type TableDefinition } from "./split-create-table.ts";
 import { isTable, isTransactional, type TableEntry } from "./table-list.ts";
 
@@ -61,7 +62,9 @@ function tableObjects(table: TableEntry, { create, cost }: Printed): SchemaObjec
   const keysApart = mayBuildKeysLater(table, definition);
   const { items } = definition;
   const late = items.filter(({ kind }) => keysApart && (kind === "key" || kind === "fulltext"));
-  const foreign = items.filter(({ kind }) => kind === "foreign-key");
+  // The server refuses some keys in ALTER TABLE that it takes in CREATE TABLE (error 138).
+  const keysStay = items.some(({ kind, sql }) => kind === "column" && hasWord(sql, "STORED"));
+  const foreign = items.filter(({ kind }) => kind === "foreign-key" && !keysStay);
   const early = items.filter((item) => !late.includes(item) && !foreign.includes(item));
   const alter = `ALTER TABLE ${quoteName(table.name)}`;
   const keys = late.filter(({ kind }) => kind === "key").map(({ sql }) => `ADD ${sql}`);
@@ -88,14 +91,16 @@ function mayBuildKeysLater(table: TableEntry, { items, tail }: TableDefinition):
   if (primary === undefined || table.type === "SYSTEM VERSIONED") return false;
   if (/\bPARTITION BY\b/.test(tail)) return false;
   if (items.some(({ kind }) => kind === "other")) return false;
-  const counter = items.find(({ kind, sql }) => kind === "column" && hasAutoIncrement(sql));
+  const counter = items.find(
+    ({ kind, sql }) => kind === "column" && hasWord(sql, "AUTO_INCREMENT"),
+  );
   const column = /^`(?:[^`]|``)*`/.exec(counter?.sql ?? "")?.[0];
   return column === undefined || primary.sql.includes(`(${column}`);
 }
 
-/** The word itself, not one in a comment or default. */
-function hasAutoIncrement(sql: string): boolean {
-  return /\bAUTO_INCREMENT\b/.test(sql.replace(/`(?:[^`]|``)*`|'(?:[^'\\]|\\[^]|'')*'/g, ""));
+/** Whether the word itself is there, not only in a name, comment or default. */
+function hasWord(sql: string, word: string): boolean {
+  return cutTokens(sql).some(({ kind, raw }) => kind === "word" && raw === word);
 }
 
 async function readIndexSizes(catalog: Catalog): Promise<Map<string, number>> {

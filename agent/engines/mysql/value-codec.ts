@@ -6,17 +6,15 @@ import { quoteName } from "./quote.ts";
  *
  * `plain`: as the server prints it, text in the column's own character set.
  * `float`: as a double, since FLOAT is printed with six digits.
- * `enum`: the label, or for the empty error value (index 0) a number that is no label.
+ * `enum`: the label's bytes, or for the error value (index 0) something that is no label: the
+ * server then stores the error value again, with a warning.
  * `utf8`: text that the server must be told to be text (JSON of MySQL, UUID, INET4, INET6).
  */
-export type ValueCodec =
-  | { codec: "plain" | "float" | "utf8" }
-  | { codec: "enum"; zero: string; charset: string };
+export type ValueCodec = { codec: "plain" | "float" | "utf8" } | { codec: "enum"; zero: string };
 
 export interface ColumnType {
   dataType: string;
   columnType: string;
-  charset: string | null;
   isMysql: boolean;
 }
 
@@ -29,19 +27,19 @@ const plainTypes = new Set(
   ).split(" "),
 );
 const textTypes = new Set(["uuid", "inet4", "inet6"]);
-/** Spellings of 0 that the server takes for the number, unless they are labels. */
+/** What can stand for the error value, unless it is a label. */
 const zeros = ["0", "00", "000", "0000", "00000"];
 
 /** The codec of a type, or undefined when the type is not known. */
 export function chooseCodec(type: ColumnType): ValueCodec | undefined {
-  const { dataType, columnType, charset, isMysql } = type;
+  const { dataType, columnType, isMysql } = type;
   if (plainTypes.has(dataType)) return { codec: "plain" };
   if (dataType === "float") return { codec: "float" };
   if (textTypes.has(dataType) || (dataType === "json" && isMysql)) return { codec: "utf8" };
   if (dataType === "json") return { codec: "plain" };
   if (dataType !== "enum") return undefined;
   const zero = zeros.find((spelling) => !columnType.includes(`'${spelling}'`));
-  return zero === undefined ? undefined : { codec: "enum", zero, charset: charset ?? "binary" };
+  return zero === undefined ? undefined : { codec: "enum", zero };
 }
 
 /** The expression that a SELECT reads the column with. */
@@ -55,15 +53,11 @@ export function readExpression(column: string, codec: ValueCodec): string {
     case "utf8":
       return `CAST(${name} AS CHAR)`;
     case "enum":
-      return `IF(${name} = 0, ${zeroBytes(codec)}, CAST(${name} AS BINARY))`;
+      return `IF(${name} = 0, CAST('${codec.zero}' AS BINARY), CAST(${name} AS BINARY))`;
   }
 }
 
 /** What LOAD DATA assigns to the column, when it is not the bytes themselves. */
 export function loadExpression(codec: ValueCodec, variable: string): string | undefined {
   return codec.codec === "utf8" ? `CONVERT(${variable} USING utf8mb4)` : undefined;
-}
-
-function zeroBytes({ zero, charset }: { zero: string; charset: string }): string {
-  return `CAST(CONVERT('${zero}' USING ${quoteName(charset)}) AS BINARY)`;
 }
