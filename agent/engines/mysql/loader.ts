@@ -85,13 +85,17 @@ async function refuseWarnings(
 ): Promise<void> {
   if (warnings === 0) return;
   const rows = await session.query("SHOW WARNINGS", { signal, act });
-  const harmful = rows.find(({ Level, Code }) =>
-    Level === "Note" ? harmfulNotes.has(Code ?? "") : !harmless.has(Code ?? ""),
-  );
+  const harmful = rows.find((warning) => !isHarmless(warning));
   if (harmful === undefined) return;
   throw new DbctlError("engine-refused", `Cannot ${act}: ${harmful["Message"]}`, {
     remedy: `The server only warns (${harmful["Code"]}), but the copy would not be the same`,
   });
+}
+
+function isHarmless({ Level, Code, Message }: Row): boolean {
+  if (Level === "Note") return !harmfulNotes.has(Code ?? "");
+  if (harmless.has(Code ?? "")) return true;
+  return Code === "1105" && (Message ?? "").startsWith("Event scheduler is switched off");
 }
 
 interface Load extends Waiting {
