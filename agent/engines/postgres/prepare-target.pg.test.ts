@@ -112,6 +112,8 @@ for (const major of [15, 17])
         { kind: "role", name: "nobody here" },
         { kind: "extension", name: "plpgsql 1.0" },
         { kind: "extension", name: "postgis 3.3.2" },
+        { kind: "collation", name: "C" },
+        { kind: "collation", name: "xx_XX" },
         { kind: "tablespace", name: "fast" },
       ];
       const plan = await planOf("postgres", { ...empty, requires } as typeof empty);
@@ -121,7 +123,8 @@ for (const major of [15, 17])
       });
       await assert.rejects(preparing, {
         code: "engine-refused",
-        message: /lacks role nobody here, extension postgis 3\.3\.2, tablespace fast$/,
+        message:
+          /lacks role nobody here, extension postgis 3\.3\.2, collation xx_XX, tablespace fast$/,
       });
       assert.equal(await propertiesOf("lacking"), undefined);
     });

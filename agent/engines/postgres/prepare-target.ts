@@ -45,6 +45,7 @@ async function checkWritable(session: PostgresSession, target: PostgresTarget): 
 /** Where a server keeps what a restore needs from it, by kind. */
 const offers: Record<string, string> = {
   role: "SELECT rolname AS name FROM pg_catalog.pg_roles",
+  collation: "SELECT collname AS name FROM pg_catalog.pg_collation",
   tablespace: "SELECT spcname AS name FROM pg_catalog.pg_tablespace",
   extension:
     "SELECT name || ' ' || version AS name FROM pg_catalog.pg_available_extension_versions",
@@ -64,7 +65,7 @@ async function checkRequirements(session: PostgresSession, { list }: RestorePlan
   throw new DbctlError(
     "engine-refused",
     `Cannot restore into ${describeTarget(session.target)}: the server lacks ${missing.join(", ")}`,
-    { remedy: "Create the roles and tablespaces, install the extensions, then try again" },
+    { remedy: "Create the roles, install the extensions and locales, then try again" },
   );
 }
 
