@@ -5,6 +5,7 @@ import {
   type BackupEvent,
   type FinishedBackup,
 } from "../../agent/backup/back-up-database.ts";
+import { unreachable } from "../../core/unreachable.ts";
 import { openLane } from "../direct/open-lane.ts";
 import { openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { stateFolder } from "../direct/state-folder.ts";
@@ -88,6 +89,8 @@ async function follow(events: AsyncIterable<BackupEvent>): Promise<FinishedBacku
         break;
       case "finished":
         return event;
+      default:
+        return unreachable(event);
     }
   }
   throw new Error("Cannot report the backup: it ended without a result");

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { createEngine, parseTarget, resolvePassword } from "../../agent/adapters.ts";
 import { restoreBackup, type RestoreEvent } from "../../agent/restore/restore-backup.ts";
+import { unreachable } from "../../core/unreachable.ts";
 import { openLane } from "../direct/open-lane.ts";
 import { openBackupByName } from "../direct/open-repository-url.ts";
 import { formatSeconds } from "../output/format.ts";
@@ -100,6 +101,8 @@ async function follow(
         break;
       case "finished":
         return event;
+      default:
+        return unreachable(event);
     }
   }
   throw new Error("Cannot report the restore: it ended without a result");

@@ -9,7 +9,7 @@ import { flipOneByte } from "./flip-one-byte.ts";
 import { Narrator } from "./narrator.ts";
 import { type Source, startSources } from "./sources.ts";
 
-const megabytes = 80;
+const megabytes = 150;
 
 const narrator = new Narrator();
 try {
