@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { comparePostgres } from "../fixtures/compare-databases.ts";
 import { psql } from "../fixtures/psql.ts";
 import { type PostgresServer, startPostgres } from "../fixtures/postgres-server.ts";
 import { type DbctlScratch, makeDbctlScratch } from "../fixtures/run-dbctl.ts";
+import { assertListedAreWhole, killAfter, timeOf, waitForNone } from "./kill-after.ts";
 
 const kills = 30;
 
@@ -29,7 +28,7 @@ test(`kill -9 of a backup at ${kills} random moments leaves no half backup and n
     await psql(server, "source", "update events set body = md5(body || random()) where id % 3 = 0");
     if (await killAfter(dbctl, backup, (n / kills) * whole)) killed++;
     await waitForNoSessions(server);
-    await assertAllWhole(dbctl, { sample: n % 10 === 9 });
+    await assertListedAreWhole(dbctl, { deeply: n % 10 === 9 });
   }
   assert.ok(killed > kills / 2, `only ${killed} of ${kills} were under way when they were killed`);
   await dbctl.ok(...backup);
@@ -61,43 +60,12 @@ test("kill -9 of a restore at random moments: a second try into a fresh target i
 
 const at = (server: PostgresServer, database: string) => ({ server, database });
 
-async function timeOf(act: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  await act();
-  return performance.now() - startedAt;
-}
-
 async function restore(dbctl: DbctlScratch, server: PostgresServer, name: string): Promise<void> {
   const target = ["--identity", dbctl.identity, "--to", server.url(name), "--create"];
   await dbctl.ok("restore", "latest", "--repo", dbctl.repo, ...target);
 }
 
-/** True when the process was still running. */
-async function killAfter(dbctl: DbctlScratch, args: string[], delayMs: number): Promise<boolean> {
-  const child = dbctl.start(...args);
-  child.stdout?.resume();
-  child.stderr?.resume();
-  const closed = once(child, "close");
-  await Promise.race([sleep(delayMs), closed]);
-  const running = child.exitCode === null;
-  child.kill("SIGKILL");
-  await closed;
-  return running;
-}
-
-async function waitForNoSessions(server: PostgresServer): Promise<void> {
+function waitForNoSessions(server: PostgresServer): Promise<void> {
   const query = "select count(*) from pg_stat_activity where application_name = 'dbctl'";
-  for (let n = 0; (await psql(server, "postgres", query)) !== "0"; n++) {
-    assert.ok(n < 250, "sessions stay on the server");
-    await sleep(20);
-  }
-}
-
-/** Whatever is listed is a whole backup. */
-async function assertAllWhole(dbctl: DbctlScratch, { sample }: { sample: boolean }): Promise<void> {
-  const { backups } = await dbctl.ok("backups", "ls", "--repo", dbctl.repo);
-  assert.ok(Array.isArray(backups) && backups.length > 0);
-  if (!sample) return;
-  for (const { backup } of backups.slice(-3) as { backup: string }[])
-    await dbctl.ok("verify", backup, "--repo", dbctl.repo, "--identity", dbctl.identity);
+  return waitForNone("sessions", async () => Number(await psql(server, "postgres", query)));
 }
