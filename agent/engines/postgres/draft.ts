@@ -26,6 +26,12 @@ export interface Requirement {
   name: string;
 }
 
+/** The role of that name, which SQL quoted; `requires` has plain names. */
+export function requireRole(quoted: string): Requirement {
+  const name = quoted.startsWith('"') ? quoted.slice(1, -1).replaceAll('""', '"') : quoted;
+  return { kind: "role", name };
+}
+
 /** What each `objects-….ts` gives: all objects of its group. */
 export interface DraftList {
   drafts: Draft[];

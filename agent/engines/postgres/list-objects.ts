@@ -7,6 +7,7 @@ import { listAggregates } from "./objects-aggregates.ts";
 import { listCasts } from "./objects-casts.ts";
 import { listCollations } from "./objects-collations.ts";
 import { listForeign } from "./objects-foreign.ts";
+import { listLabels } from "./objects-labels.ts";
 import { listOperators } from "./objects-operators.ts";
 import { listPublications } from "./objects-publications.ts";
 import { listSearchObjects } from "./objects-search.ts";
@@ -52,6 +53,7 @@ const groups = [
   listGrants,
   listDefaultGrants,
   listComments,
+  listLabels,
 ];
 
 /**

@@ -39,7 +39,8 @@ export async function listCasts(catalog: Catalog): Promise<DraftList> {
   );
   const drafts = rows.flatMap(({ key, kind, create }): Draft[] => {
     const name = catalog.own.get(key)?.identity;
-    if (name === undefined) return [];
+    // A range type makes a cast to its multirange type.
+    if (name === undefined || catalog.parts.has(key)) return [];
     return [{ kind, name, section: "pre-data", statements: [create], rows: [key] }];
   });
   return { drafts };

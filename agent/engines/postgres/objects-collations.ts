@@ -54,7 +54,7 @@ function localeOptions({ locale, collate, ctype }: Collation): string[] {
 async function listBuiltinCollations({ session }: Catalog) {
   const rows = await readRows<{ name: string }>(
     session,
-    `SELECT DISTINCT quote_ident(c.collname) AS name
+    `SELECT DISTINCT c.collname AS name
     FROM pg_collation c JOIN pg_depend d
       ON d.refclassid = 'pg_collation'::regclass AND d.refobjid = c.oid
     WHERE c.oid < 16384 AND d.objid >= 16384`,

@@ -1,10 +1,11 @@
 import type { Catalog } from "./catalog.ts";
 import { readRows } from "./catalog-rows.ts";
-import type { Draft, DraftList } from "./draft.ts";
+import { type Draft, type DraftList, requireRole } from "./draft.ts";
 import { columnActions, columnDefinition, readColumns } from "./objects-columns.ts";
 
 interface Foreign {
   key: string;
+  role: string | null;
   kind: string;
   create: string;
   options: string | null;
@@ -18,18 +19,18 @@ export async function listForeign(catalog: Catalog): Promise<DraftList> {
       format('CREATE FOREIGN DATA WRAPPER %I%s%s', fdwname,
         ' HANDLER ' || nullif(fdwhandler, 0)::regproc,
         ' VALIDATOR ' || nullif(fdwvalidator, 0)::regproc) AS create,
-      ${foreignOptions("fdwoptions")} AS options
+      ${foreignOptions("fdwoptions")} AS options, NULL AS role
     FROM pg_foreign_data_wrapper WHERE oid >= 16384
     UNION ALL SELECT 'pg_foreign_server:' || s.oid, 'server',
       format('CREATE SERVER %I%s%s FOREIGN DATA WRAPPER %I', s.srvname,
         ' TYPE ' || quote_literal(s.srvtype), ' VERSION ' || quote_literal(s.srvversion),
-        w.fdwname), ${foreignOptions("s.srvoptions")}
+        w.fdwname), ${foreignOptions("s.srvoptions")}, NULL
     FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
     WHERE s.oid >= 16384
     UNION ALL SELECT 'pg_user_mapping:' || umid, 'user mapping',
       format('CREATE USER MAPPING FOR %s SERVER %I',
         CASE umuser WHEN 0 THEN 'PUBLIC' ELSE quote_ident(usename) END, srvname),
-      ${foreignOptions("umoptions")}
+      ${foreignOptions("umoptions")}, CASE WHEN umuser <> 0 THEN quote_ident(usename) END
     FROM pg_user_mappings
     WHERE umoptions IS NOT NULL OR current_setting('is_superuser') = 'on'`,
   );
@@ -40,7 +41,8 @@ export async function listForeign(catalog: Catalog): Promise<DraftList> {
     return [{ kind, name, section: "pre-data", statements: [statement], rows: [key] }];
   });
   drafts.push(...(await listForeignTables(catalog)));
-  return { drafts };
+  const roles = rows.filter(({ key }) => catalog.own.has(key)).map(({ role }) => role);
+  return { drafts, requires: roles.filter((role) => role !== null).map(requireRole) };
 }
 
 /** SQL that prints `name 'value', …` of options, or null. */

@@ -1,6 +1,6 @@
 import type { Catalog } from "./catalog.ts";
 import { definition, readRows } from "./catalog-rows.ts";
-import { type Draft, type DraftList, ranks } from "./draft.ts";
+import { type Draft, type DraftList, ranks, requireRole } from "./draft.ts";
 import { changeGrants, type GrantItem, itemsOf } from "./grant-statements.ts";
 
 /** Selects key, subobject, owner, list of grants, and what that list is when nobody changed it. */
@@ -62,8 +62,7 @@ export async function listGrants(catalog: Catalog): Promise<DraftList> {
     list.drafts.push(grantDraft(row, catalog.own.has(row.key)));
     for (const { grantor, grantee } of row.acl)
       for (const name of [grantor, grantee])
-        if (name !== "PUBLIC")
-          list.requires.push({ kind: "role", name: definition(name, "a role") });
+        if (name !== "PUBLIC") list.requires.push(requireRole(definition(name, "a role")));
   }
   return list;
 }
@@ -141,6 +140,6 @@ export async function listDefaultGrants(catalog: Catalog): Promise<DraftList> {
     drafts,
     requires: roles
       .filter((name) => name !== "PUBLIC")
-      .map((name) => ({ kind: "role", name: definition(name, "a role") })),
+      .map((name) => requireRole(definition(name, "a role"))),
   };
 }

@@ -1,6 +1,6 @@
 import type { Catalog } from "./catalog.ts";
 import { readRows } from "./catalog-rows.ts";
-import { type DraftList, ranks } from "./draft.ts";
+import { type DraftList, ranks, requireRole } from "./draft.ts";
 
 /** Catalogs of objects that have an owner, and the column that names it. */
 const ownerColumns: Record<string, string> = {
@@ -81,7 +81,7 @@ export async function listOwners(catalog: Catalog): Promise<DraftList> {
       rank: type === "event trigger" ? ranks.eventTrigger : ranks.owner,
       attribute: true,
     });
-    list.requires.push({ kind: "role", name: role });
+    list.requires.push(requireRole(role));
   }
   return list;
 }

@@ -1,6 +1,6 @@
 import type { Catalog } from "./catalog.ts";
 import { readRows } from "./catalog-rows.ts";
-import { type Draft, type DraftList, ranks } from "./draft.ts";
+import { type Draft, type DraftList, ranks, requireRole } from "./draft.ts";
 
 interface Policy {
   key: string;
@@ -37,7 +37,7 @@ export async function listPolicies(catalog: Catalog): Promise<DraftList> {
   const own = rows.filter(({ key }) => catalog.own.has(key));
   return {
     drafts: [...own.map(policyDraft), ...(await listRowSecurity(catalog))],
-    requires: own.flatMap(({ roles }) => roles.map((name) => ({ kind: "role", name }))),
+    requires: own.flatMap(({ roles }) => roles.map(requireRole)),
   };
 }
 

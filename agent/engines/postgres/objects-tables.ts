@@ -21,6 +21,7 @@ interface Table {
   bound: string | null;
   ofType: string | null;
   replica: string;
+  hasOids: boolean;
   /** Names and keys of the parents, in their order. */
   parents: { key: string; name: string; detaching: boolean }[];
 }
@@ -37,6 +38,8 @@ export async function listTables(catalog: Catalog): Promise<DraftList> {
     const remedy = `Restored without it; give it again with ALTER TABLE`;
     if (table.tablespace !== null)
       list.unsupported.push({ kind: "tablespace of table", name: row.identity, remedy });
+    if (table.hasOids)
+      list.unsupported.push({ kind: "oids of table", name: row.identity, remedy: oidsRemedy });
     if (table.parents.some(({ detaching }) => detaching))
       list.unsupported.push({
         kind: "partition being detached",
@@ -47,6 +50,8 @@ export async function listTables(catalog: Catalog): Promise<DraftList> {
   list.drafts.push(...(await listDefaults(catalog)));
   return list;
 }
+
+const oidsRemedy = "Releases since 12 have no WITH OIDS: give the table a column instead";
 
 function readTables(session: CatalogSession): Promise<Table[]> {
   return readRows(
@@ -60,6 +65,7 @@ function readTables(session: CatalogSession): Promise<Table[]> {
       pg_get_expr(c.relpartbound, c.oid) AS bound,
       CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END AS "ofType",
       c.relreplident AS replica,
+      coalesce((to_jsonb(c) ->> 'relhasoids')::boolean, false) AS "hasOids",
       coalesce((SELECT json_agg(json_build_object('key', 'pg_class:' || i.inhparent,
           'name', format('%I.%I', pn.nspname, p.relname),
           'detaching', coalesce((to_jsonb(i) ->> 'inhdetachpending')::boolean, false))

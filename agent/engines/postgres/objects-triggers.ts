@@ -11,7 +11,6 @@ interface TableCode {
   enabled: string;
   /** A clone that a partition got from its parent. */
   clone: boolean;
-  parentEnabled: string | null;
   /** Of a constraint trigger. */
   constraint: string | null;
 }
@@ -29,19 +28,19 @@ export async function listTriggers(catalog: Catalog): Promise<DraftList> {
     catalog.session,
     `SELECT 'pg_trigger:' || t.oid AS key, quote_ident(t.tgname) AS name,
       format('%I.%I', n.nspname, c.relname) AS table, pg_get_triggerdef(t.oid) AS definition,
-      t.tgenabled AS enabled, p.oid IS NOT NULL AS clone, p.tgenabled AS "parentEnabled",
+      t.tgenabled AS enabled, p.oid IS NOT NULL AS clone,
       CASE WHEN o.contype = 't' THEN 'pg_constraint:' || o.oid END AS constraint
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
       JOIN pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN pg_constraint o ON o.oid = t.tgconstraint
       LEFT JOIN pg_trigger p ON p.oid = (to_jsonb(t) ->> 'tgparentid')::oid
-    WHERE NOT t.tgisinternal`,
+    WHERE NOT t.tgisinternal OR (p.oid IS NOT NULL AND NOT p.tgisinternal)`,
   );
   const rules = await readRows<TableCode>(
     catalog.session,
     `SELECT 'pg_rewrite:' || r.oid AS key, quote_ident(r.rulename) AS name,
       format('%I.%I', n.nspname, c.relname) AS table, pg_get_ruledef(r.oid) AS definition,
-      r.ev_enabled AS enabled, false AS clone, NULL AS "parentEnabled", NULL AS constraint
+      r.ev_enabled AS enabled, false AS clone, NULL AS constraint
     FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
       JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE r.rulename <> '_RETURN'`,
@@ -57,15 +56,15 @@ export async function listTriggers(catalog: Catalog): Promise<DraftList> {
 }
 
 function codeDraft(kind: "trigger" | "rule", row: TableCode): Draft {
-  const { key, name, table, enabled, clone, parentEnabled, constraint } = row;
+  const { key, name, table, enabled, clone, constraint } = row;
   const create = clone ? [] : [definition(row.definition, `${kind} ${name} on ${table}`)];
-  const state = `ALTER TABLE ${table} ${states[enabled]} ${kind.toUpperCase()} ${name}`;
-  const isAsCreated = enabled === (clone ? (parentEnabled ?? "O") : "O");
+  // Clones of partitions have their own states: newer servers would change those too.
+  const state = `ALTER TABLE ONLY ${table} ${states[enabled]} ${kind.toUpperCase()} ${name}`;
   return {
     kind,
     name: `${name} on ${table}`,
     section: "post-data",
-    statements: isAsCreated ? create : [...create, state],
+    statements: enabled === "O" ? create : [...create, state],
     rows: constraint === null ? [key] : [key, constraint],
     rank: ranks.trigger,
   };

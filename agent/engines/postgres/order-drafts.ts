@@ -135,19 +135,16 @@ function cutView(view: Draft): Draft[] {
   ];
 }
 
+/** What needs something of a later section comes last of all, where nothing runs in parallel. */
 function moveLate(ordered: Draft[], needs: Needs): Draft[] {
   const places = new Map<Draft, number>();
   return ordered.map((draft) => {
     const own = sections.indexOf(draft.section);
-    const place = Math.max(own, ...(needs.get(draft) ?? []).map((need) => places.get(need) ?? 0));
-    // Indexes are built at the same time: what needs one of them cannot be among them.
-    const section = sections[place === own ? own : Math.max(place, sections.length - 1)];
-    places.set(draft, place === own ? own : sections.length - 1);
-    if (place !== own && draft.kind === "table") throw tooLate(draft, needs.get(draft) ?? []);
-    return {
-      ...draft,
-      section: section === "data" || section === undefined ? "post-data" : section,
-    };
+    const needed = needs.get(draft) ?? [];
+    const isLate = needed.some((need) => (places.get(need) ?? own) > own);
+    if (isLate && draft.kind === "table") throw tooLate(draft, needed);
+    places.set(draft, isLate ? sections.length - 1 : own);
+    return isLate ? { ...draft, section: "post-data" } : draft;
   });
 }
 
