@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import {
   type PostgresServer,
   startPostgres,
 } from "../../../integration/fixtures/postgres-server.ts";
 import type { RestorePlan } from "../engine.ts";
+import { createPostgresEngine } from "./engine.ts";
+import { parsePostgresTarget } from "./target.ts";
 import { openScratchSession, scratchEngine, signal } from "./copy-contract.ts";
 
 const empty = { objects: [], unsupported: [], requires: [] };
@@ -63,6 +67,33 @@ for (const major of [15, 17])
       await run("CREATE DATABASE reborn");
       await target.undo({ signal });
       assert.ok(await propertiesOf("reborn"));
+    });
+
+    test("leaves no database behind when it is aborted at any moment", async () => {
+      const plan = await planOf("postgres");
+      const engine = scratchEngine(server, "aborted");
+      let created = 0;
+      for (let delayMs = 0; delayMs < 200; delayMs += delayMs < 20 ? 4 : 20) {
+        const aborting = AbortSignal.timeout(delayMs);
+        const prepared = await engine
+          .prepareTarget(plan, { create: true, signal: aborting })
+          .catch((error: unknown) => assert.equal(error, aborting.reason));
+        if (prepared === undefined) assert.equal(await propertiesOf("aborted"), undefined);
+        else created++;
+        await prepared?.undo({ signal });
+      }
+      assert.ok(created < 14, "nothing was aborted");
+    });
+
+    test("drops the database when the server's answer to its creation is lost", async () => {
+      await using proxy = await startProxy(server, "CREATE DATABASE");
+      const target = parsePostgresTarget(`postgres://postgres@127.0.0.1:${proxy.port}/lost`);
+      const engine = createPostgresEngine({ target, password: undefined });
+      const plan = await planOf("postgres");
+      const preparing = engine.prepareTarget(plan, { create: true, signal });
+      await assert.rejects(preparing, { code: "engine-unreachable" });
+      assert.equal(proxy.lost(), 1);
+      assert.equal(await propertiesOf("lost"), undefined);
     });
 
     test("takes an empty database as it is and never drops it", async () => {
@@ -138,3 +169,32 @@ for (const major of [15, 17])
       assert.deepEqual([encoding, collate, role], ["UTF8", "C", "primary"]);
     });
   });
+
+/** Passes everything on, but cuts a connection when the server has answered a given statement. */
+async function startProxy(server: PostgresServer, statement: string) {
+  let lost = 0;
+  const proxy = createServer((client) => {
+    const inner = connect(`${server.socketFolder}/.s.PGSQL.${server.port}`);
+    let isLast = false;
+    client.on("data", (bytes) => {
+      isLast ||= bytes.includes(statement);
+      inner.write(bytes);
+    });
+    inner.on("data", (bytes) => {
+      if (!isLast) return client.write(bytes);
+      lost++;
+      return client.destroy();
+    });
+    client.on("close", () => inner.destroy()).on("error", () => undefined);
+    inner.on("close", () => client.destroy()).on("error", () => undefined);
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    lost: () => lost,
+    async [Symbol.asyncDispose]() {
+      proxy.close();
+      await once(proxy, "close");
+    },
+  };
+}

@@ -1,13 +1,10 @@
 import { DbctlError } from "../../../core/errors.ts";
-import type { PreparedTarget, RestorePlan, ServerFacts, Waiting } from "../engine.ts";
-import { violation } from "./messages.ts";
-import { quoteLiteral, quoteName } from "./quote.ts";
+import type { PreparedTarget, RestorePlan, Waiting } from "../engine.ts";
+import { createDatabase, maintenanceOf } from "./create-database.ts";
 import { openSession, type PostgresSession } from "./session.ts";
 import type { Access } from "./snapshot.ts";
 import { describeTarget, type PostgresTarget } from "./target.ts";
 
-/** Every server has it unless somebody dropped it; CREATE DATABASE needs a session elsewhere. */
-const maintenanceDatabase = "postgres";
 /** The first oid that users' objects get. Source: FirstNormalObjectId, access/transam.h. */
 const firstUserOid = 16384;
 const shownObjects = 5;
@@ -26,10 +23,6 @@ export async function prepareTarget(
   if (create) return await createDatabase(session, { access, facts: plan.facts });
   await checkEmpty(session);
   return { undo: () => Promise.resolve() };
-}
-
-function maintenanceOf(target: PostgresTarget): PostgresTarget {
-  return { ...target, database: maintenanceDatabase };
 }
 
 async function checkWritable(session: PostgresSession, target: PostgresTarget): Promise<void> {
@@ -96,50 +89,5 @@ async function checkEmpty(session: PostgresSession): Promise<void> {
     "target-not-empty",
     `Cannot restore into ${describeTarget(session.target)}: it holds ${shown.join(", ")}${more}`,
     { remedy: "Restore into an empty database, or into a new one with --create" },
-  );
-}
-
-async function createDatabase(
-  session: PostgresSession,
-  { access, facts }: { access: Access; facts: ServerFacts },
-): Promise<PreparedTarget> {
-  const { target, password } = access;
-  const name = quoteName(target.database);
-  const options = databaseOptions(session, facts);
-  await session.execute(`CREATE DATABASE ${name} TEMPLATE template0 ${options.join(" ")}`, {
-    doing: `create database ${target.database} (${options.join(" ")})`,
-  });
-  const which = `WHERE datname = ${quoteLiteral(target.database)}`;
-  const find = `SELECT oid FROM pg_catalog.pg_database ${which}`;
-  const [created] = await session.query(find);
-  if (created === undefined) throw violation("the database it has just created is not there");
-  return {
-    async undo({ signal }) {
-      await using undoer = await openSession(maintenanceOf(target), { password, signal });
-      const [found] = await undoer.query(find);
-      // Gone, or another one of that name: not ours to drop.
-      if (found?.["oid"] !== created["oid"]) return;
-      const force = undoer.major >= 13 ? " WITH (FORCE)" : "";
-      await undoer.execute(`DROP DATABASE ${name}${force}`, {
-        doing: `drop database ${target.database}, which an unfinished restore has created`,
-      });
-    },
-  };
-}
-
-/** Encoding and locale of the source. What the target does not offer is its error to report. */
-function databaseOptions({ major }: PostgresSession, { settings }: ServerFacts): string[] {
-  const { encoding, collate, ctype, localeProvider = "libc", locale, icuRules } = settings;
-  const options = { ENCODING: encoding, LC_COLLATE: collate, LC_CTYPE: ctype };
-  const provided =
-    major < 15 && localeProvider === "libc"
-      ? {}
-      : {
-          LOCALE_PROVIDER: localeProvider,
-          ...(localeProvider === "icu" ? { ICU_LOCALE: locale, ICU_RULES: icuRules } : {}),
-          ...(localeProvider === "builtin" ? { BUILTIN_LOCALE: locale } : {}),
-        };
-  return Object.entries({ ...options, ...provided }).flatMap(([option, value]) =>
-    value === undefined ? [] : [`${option} ${quoteLiteral(value)}`],
   );
 }
