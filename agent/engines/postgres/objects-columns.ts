@@ -8,8 +8,9 @@ export interface Column {
   type: string;
   collation: string | null;
   notNull: boolean;
-  /** The not-null constraint with its name, 18 and newer. */
+  /** The not-null constraint with its name, 18 and newer; whether a parent alone has it. */
   notNullName: string | null;
+  notNullLocal: boolean;
   identity: string;
   generated: string;
   expression: string | null;
@@ -35,9 +36,10 @@ export async function readColumns(
       format_type(a.atttypid, a.atttypmod) AS type,
       CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0
         THEN format('%I.%I', cn.nspname, co.collname) END AS collation,
-      a.attnotnull AS "notNull",
+      a.attnotnull AND coalesce(nn.convalidated, true) AS "notNull",
       CASE WHEN nn.conname IS NOT NULL THEN format('CONSTRAINT %I NOT NULL%s', nn.conname,
         CASE WHEN nn.connoinherit THEN ' NO INHERIT' ELSE '' END) END AS "notNullName",
+      coalesce(nn.conislocal, true) AS "notNullLocal",
       coalesce(to_jsonb(a) ->> 'attidentity', '') AS identity,
       coalesce(to_jsonb(a) ->> 'attgenerated', '') AS generated,
       pg_get_expr(d.adbin, d.adrelid) AS expression,

@@ -68,8 +68,10 @@ function constraintDrafts(constraint: Constraint): Draft[] {
     case "f":
       return foreignKeyDrafts(constraint);
     case "n":
-      // 18 and newer: part of CREATE TABLE.
-      return constraint.valid ? [notNull(constraint)] : [];
+      // 18 and newer. What is valid is part of CREATE TABLE.
+      return constraint.valid
+        ? [{ ...common(constraint, "pre-data"), statements: [], rows: [constraint.key] }]
+        : [checkDraft(constraint)];
     // A constraint trigger is listed as a trigger; an unknown type stays unsupported.
     default:
       return [];
@@ -100,8 +102,8 @@ function checkDraft(constraint: Constraint): Draft {
   const { key, table, local, definition: text, tableKey } = constraint;
   // One that only comes from parents appears when it is added to them.
   if (!local) return { ...common(constraint, "constraint"), statements: [], rows: [key] };
-  // NO INHERIT is not allowed together with recursion to partitions, nor needed.
-  const only = text?.endsWith(" NO INHERIT") === true ? "ONLY " : "";
+  // What children do not get cannot be given to all of them.
+  const only = / NO INHERIT( NOT VALID)?$/.test(text ?? "") ? "ONLY " : "";
   return {
     ...common(constraint, "constraint"),
     statements: [`ALTER TABLE ${only}${table} ${addition(constraint)}`],
@@ -131,10 +133,6 @@ function foreignKeyDrafts(constraint: Constraint): Draft[] {
     attribute: true,
   };
   return [draft, validation];
-}
-
-function notNull(constraint: Constraint): Draft {
-  return { ...common(constraint, "pre-data"), statements: [], rows: [constraint.key] };
 }
 
 function common(constraint: Constraint, section: SchemaObject["section"]) {

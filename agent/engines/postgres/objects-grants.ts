@@ -58,8 +58,9 @@ export async function listGrants(catalog: Catalog): Promise<DraftList> {
   const list: Required<DraftList> = { drafts: [], unsupported: [], requires: [] };
   for (const row of rows) {
     const isOurs = catalog.own.has(row.key) || catalog.members.has(row.key) || row.builtin;
-    if (!isOurs) continue;
-    list.drafts.push(grantDraft(row, catalog.own.has(row.key)));
+    const draft = isOurs ? grantDraft(row, catalog.own.has(row.key)) : undefined;
+    if (draft === undefined || draft.statements.length === 0) continue;
+    list.drafts.push(draft);
     for (const { grantor, grantee } of row.acl)
       for (const name of [grantor, grantee])
         if (name !== "PUBLIC") list.requires.push(requireRole(definition(name, "a role")));
@@ -68,14 +69,14 @@ export async function listGrants(catalog: Catalog): Promise<DraftList> {
 }
 
 function grantDraft(row: Grants, isOwn: boolean): Draft {
-  const { type, identity, owner, word, column, acl, base } = row;
+  const { type, identity, owner, word, column, acl } = row;
   const on = `ON ${word} ${identity}`;
   const isPublic = type === "schema" && identity === "public";
   const target = { on, column, owner };
   // What a new `public` has differs between releases.
   const statements = isPublic
     ? [`REVOKE ALL ${on} FROM PUBLIC, ${owner}`, ...changeGrants({ from: [], to: acl }, target)]
-    : changeGrants({ from: base, to: acl }, target);
+    : changeGrants({ from: baseOf(row), to: acl }, target);
   return {
     kind: "grant",
     name: column === null ? `${type} ${identity}` : `column ${identity}.${column}`,
@@ -87,6 +88,12 @@ function grantDraft(row: Grants, isOwn: boolean): Draft {
     rank: type === "schema" ? ranks.grant - 0.5 : ranks.grant,
     attribute: true,
   };
+}
+
+/** Initdb keeps no record of what it grants on information_schema: to nobody but PUBLIC. */
+function baseOf({ builtin, identity, owner, acl, base }: Grants): GrantItem[] {
+  if (!builtin || !/^information_schema(\.|$)/.test(identity)) return base;
+  return acl.filter(({ grantee }) => grantee === "PUBLIC" || grantee === owner);
 }
 
 interface DefaultGrants {

@@ -137,10 +137,14 @@ function keepsOrder(table: Table, { own, all }: Columns): boolean {
 
 /** An inherited column may have lost or changed what it got from its parent. */
 function overrideInherited(column: Column): string[] {
-  const { name, generated, notNull, notNullName } = column;
+  const { name, generated, notNull, notNullName, notNullLocal } = column;
   const actions = generated === "" ? [`ALTER COLUMN ${name} DROP DEFAULT`] : [];
-  if (notNull && notNullName === null) actions.push(`ALTER COLUMN ${name} SET NOT NULL`);
-  return actions;
+  if (!notNull || !notNullLocal) return actions;
+  if (notNullName === null) return [...actions, `ALTER COLUMN ${name} SET NOT NULL`];
+  return [
+    ...actions,
+    `ADD ${notNullName.replace(/NOT NULL( NO INHERIT)?$/, `NOT NULL ${name}$1`)}`,
+  ];
 }
 
 function sequencePersistence({ sequence }: Column, table: Table): string[] {
