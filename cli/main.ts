@@ -24,28 +24,39 @@ process.exitCode = await main(process.argv, interrupt.signal);
 
 /** Runs one command line. Gives the exit code; never rejects. */
 async function main(argv: string[], signal: AbortSignal): Promise<number> {
+  const json = argv.includes("--json");
   try {
     await createProgram(signal).parseAsync(argv);
     // A command that has a result to show and yet failed has set the code itself.
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    // Commander has printed its own message (or the help that was asked for) already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    return reportError(signal.aborted ? signal.reason : error, { json: argv.includes("--json") });
+    if (error instanceof CommanderError) return reportUsage(error, { json });
+    return reportError(signal.aborted ? signal.reason : error, { json });
   }
+}
+
+/** Help and version are no errors; all else is our way of saying what commander has found. */
+function reportUsage(error: CommanderError, { json }: { json: boolean }): number {
+  if (error.exitCode === 0) return 0;
+  // Commander prints the help by itself when a command is named without its verb.
+  if (error.code === "commander.help") return exitCodes.usage;
+  const what = error.message.replace(/^error: /, "").replaceAll("\n", " ");
+  const remedy = "Run the command with --help to see its arguments, options and an example";
+  return reportError(new DbctlError("usage", `Cannot run dbctl: ${what}`, { remedy }), { json });
 }
 
 function createProgram(signal: AbortSignal): Command {
   const program = new Command("dbctl")
     .description("Backs up and restores PostgreSQL, MySQL and MariaDB.")
     .version(readVersion(), "-V, --version")
-    .showHelpAfterError("Run with --help to see how it is used.")
     .showSuggestionAfterError()
-    .configureHelp({ sortSubcommands: true });
-  const commands = [repoCommand, backupCommand, restoreCommand, verifyCommand, backupsCommand];
-  for (const make of commands) program.addCommand(make(signal));
-  for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
-    command.exitOverride();
+    .configureOutput({ outputError: () => {} })
+    .configureHelp({ sortSubcommands: true })
+    .exitOverride();
+  for (const make of [repoCommand, backupCommand, restoreCommand, verifyCommand, backupsCommand]) {
+    const command = make(signal).copyInheritedSettings(program);
+    for (const verb of command.commands) verb.copyInheritedSettings(program);
+    program.addCommand(command);
   }
   return program;
 }

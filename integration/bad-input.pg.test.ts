@@ -65,11 +65,11 @@ test("a wrong password is refused, and a password in a URL is never taken", asyn
 test("an unknown scheme, an unknown option and nonsense numbers are usage errors", async () => {
   await refused(2, backup("oracle://x/y"));
   await refused(2, backup(server.url("source"), "ftp://somewhere"));
-  assert.equal((await dbctl.run("backup", server.url("source"))).code, 2);
-  assert.equal((await dbctl.run(...backup(server.url("source")), "--jobs", "0")).code, 2);
-  const typo = await dbctl.run("bakup");
-  assert.equal(typo.code, 2);
-  assert.match(typo.stderr, /backup/);
+  assert.match(await refused(2, ["backup", server.url("source")]), /--repo/);
+  assert.match(await refused(2, [...backup(server.url("source")), "--jobs", "0"]), /1 to 64/);
+  assert.match(await refused(2, [...backup(server.url("source")), "--fast"]), /--fast/);
+  assert.match(await refused(2, ["bakup"]), /Did you mean backup/);
+  assert.equal((await dbctl.run("repo")).code, 2);
 });
 
 test("a target that exists or holds something is refused, and stays as it is", async () => {

@@ -29,6 +29,6 @@ export const jobsOption = new Option("--jobs <n>", "connections at once, one thr
 function parseJobs(text: string): number {
   const jobs = Number(text);
   if (!Number.isInteger(jobs) || jobs < 1 || jobs > limit)
-    throw new InvalidArgumentError(`Expected a whole number from 1 to ${limit}.`);
+    throw new InvalidArgumentError(`expected a whole number from 1 to ${limit}`);
   return jobs;
 }
