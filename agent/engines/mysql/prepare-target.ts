@@ -5,7 +5,7 @@ import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
 import { missingRequirements } from "./requirements.ts";
 import { type Login, openSession, type Session } from "./session.ts";
-import { setUpReading } from "./setup-session.ts";
+import { baseSettings } from "./setup-session.ts";
 
 type Options = { create: boolean } & Waiting;
 
@@ -17,7 +17,7 @@ export async function prepareTarget(
 ): Promise<PreparedTarget> {
   const { database } = login.target;
   await using session = await openSession(login, { signal, database: null });
-  await setUpReading(session, signal);
+  await session.execute(baseSettings(session, ""), { signal, act: "set up a session" });
   const isMysql = session.greeting.flavour === "mysql";
   const catalog = { session, database, signal, isMysql };
   checkServer(session, plan);

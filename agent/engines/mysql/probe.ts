@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ServerFacts, Waiting } from "../engine.ts";
 import { type Login, openSession, type Row, type Session } from "./session.ts";
-import { setUpReading } from "./setup-session.ts";
+import { baseSettings } from "./setup-session.ts";
 
 /** Settings that a restored database depends on. */
 const settingNames = [
@@ -23,7 +23,7 @@ const settingNames = [
 /** Asks the server who it is. */
 export async function probe(login: Login, { signal }: Waiting): Promise<ServerFacts> {
   await using session = await openSession(login, { signal });
-  await setUpReading(session, signal);
+  await session.execute(baseSettings(session, ""), { signal, act: "set up a session" });
   const variables = await readVariables(session, signal);
   const settings: Record<string, string> = {};
   for (const name of settingNames) {

@@ -1,3 +1,4 @@
+import { errnoOf } from "./server-error.ts";
 import type { Session } from "./session.ts";
 
 /** One day: what a session of ours may be idle while others work. */
@@ -32,4 +33,18 @@ export async function setUpReading(session: Session, signal: AbortSignal): Promi
   await session.execute(baseSettings(session, ""), { signal, act });
   const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
   await session.execute(isolation, { signal, act });
+  await leaveBinaryLog(session, signal);
+}
+
+/**
+ * A reader writes nothing, but with the binary log on the server keeps its locks on tables until
+ * the transaction ends, which makes schema changes wait; a session without log gives them up.
+ * Where the account lacks the right (1227), the backup is as good, and schema changes wait.
+ */
+async function leaveBinaryLog(session: Session, signal: AbortSignal): Promise<void> {
+  try {
+    await session.execute("SET SESSION sql_log_bin = 0", { signal, act: "set up a session" });
+  } catch (reason) {
+    if (errnoOf(reason) !== 1227) throw reason;
+  }
 }

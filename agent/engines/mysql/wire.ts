@@ -24,7 +24,7 @@ export class Wire {
   readonly #closed = Promise.withResolvers<void>();
   #socket: Socket;
   #arriving: PromiseWithResolvers<void> | undefined;
-  #draining: PromiseWithResolvers<void> | undefined;
+  #writing: PromiseWithResolvers<void> | undefined;
   #pump: RowPump | undefined;
   #failure: { reason: unknown } | undefined;
   #ending = false;
@@ -68,7 +68,7 @@ export class Wire {
     }
   }
 
-  /** Sends a payload, in pieces when it is large; waits while the socket's buffer is full. */
+  /** Sends a payload, in pieces when it is large. When it resolves, its memory may be used again. */
   async send(payload: Uint8Array, sequence: number): Promise<void> {
     let next = sequence;
     for (let at = 0; at <= payload.length; at += largestPayload) {
@@ -77,13 +77,16 @@ export class Wire {
       header.writeUIntLE(piece.length, 0, 3);
       header.writeUInt8(next++ & 0xff, 3);
       this.#assertOpen();
+      const written = Promise.withResolvers<void>();
+      this.#writing = written;
       this.#socket.cork();
       this.#socket.write(header);
-      const roomLeft = this.#socket.write(piece);
+      this.#socket.write(piece, (cause) => {
+        if (cause) this.destroy(unreachable(cause, this.#target));
+        else written.resolve();
+      });
       this.#socket.uncork();
-      if (roomLeft) continue;
-      this.#draining = Promise.withResolvers();
-      await this.#draining.promise;
+      await written.promise;
     }
   }
 
@@ -124,9 +127,9 @@ export class Wire {
     this.#failure ??= { reason };
     this.#socket.destroy();
     this.#arriving?.reject(this.#failure.reason);
-    this.#draining?.reject(this.#failure.reason);
+    this.#writing?.reject(this.#failure.reason);
     this.#arriving = undefined;
-    this.#draining = undefined;
+    this.#writing = undefined;
   }
 
   #listen(): void {
@@ -137,10 +140,6 @@ export class Wire {
 
   #watch(): void {
     this.#socket.on("error", (cause) => this.destroy(unreachable(cause, this.#target)));
-    this.#socket.on("drain", () => {
-      this.#draining?.resolve();
-      this.#draining = undefined;
-    });
     this.#socket.on("close", () => {
       if (!this.#ending) this.destroy(lost(this.#target));
       this.#closed.resolve();
