@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { brokenDisk, createFaultyStore } from "../../integration/fixtures/faulty-store.ts";
 import {
   backUp,
   makeScratchRepository,
@@ -122,4 +123,16 @@ test("commit() lists the live bytes of packs that older backups have written", a
   assert.equal(after?.live, 1021);
   assert.deepEqual(second.header.sizes, { read: 3000, new: 0, stored: 0 });
   assert.deepEqual(first.header.sizes, { read: 2000, new: 2000, stored: before?.size });
+});
+
+test("commit() uses up its number even when the store fails", async () => {
+  await using scratch = await makeScratchRepository();
+  const streams = [[randomBytes(100)]];
+  const first = await backUp(scratch, { streams });
+  const store = createFaultyStore(scratch.store, ({ key }) => {
+    if (key.endsWith("/manifest")) throw brokenDisk(key);
+  });
+  await assert.rejects(backUp(scratch, { streams, store }), { code: "store-io" });
+  const { header } = await backUp(scratch, { streams });
+  assert.deepEqual([header.sequence, header.previous?.id], [3, first.header.id]);
 });

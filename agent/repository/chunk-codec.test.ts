@@ -89,3 +89,10 @@ test("ChunkCodec gives a chunk one id per epoch, and names no byte of it", () =>
   const other = new ChunkCodec({ ...epoch, key: randomBytes(32) });
   assert.notDeepEqual(codec.id(chunk), other.id(chunk));
 });
+
+test("ChunkCodec does not open a chunk that was sealed under the id of another one", () => {
+  const [chunk, other] = [randomBytes(100), randomBytes(100)];
+  const lie = { ...place(chunk), id: codec.id(other) };
+  const frame = codec.seal(chunk, lie);
+  assert.throws(() => codec.open(frame, lie, chunk.length), damage);
+});

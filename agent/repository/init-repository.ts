@@ -5,6 +5,7 @@ import { encrypterFor } from "./epoch-file.ts";
 import { newRandomId } from "./identifier.ts";
 import { repositoryKey } from "./object-key.ts";
 import { openRepository, type RepositoryInfo } from "./open-repository.ts";
+import { probeStore } from "./probe-store.ts";
 
 interface Options {
   /** age public keys, at least one. */
@@ -13,12 +14,14 @@ interface Options {
   signal: AbortSignal;
 }
 
-/** Makes a repository; `target-exists` when there is one. */
+/** Makes a repository; `target-exists` when there is one, `cannot-create` in an unfit store. */
 export async function initRepository(
   store: ObjectStore,
   { recipients, now, signal }: Options,
 ): Promise<RepositoryInfo> {
   encrypterFor(recipients);
+  if ((await store.head(repositoryKey, { signal })) !== undefined) throw exists(store);
+  await probeStore(store, { signal });
   const info: RepositoryInfo = {
     format: 1,
     id: newRandomId(),
@@ -30,15 +33,15 @@ export async function initRepository(
   try {
     await store.put(repositoryKey, [json], { signal });
   } catch (error) {
-    if (!(error instanceof DbctlError) || error.code !== "object-exists") throw error;
-    throw new DbctlError(
-      "target-exists",
-      `Cannot make a repository in ${store.url}: there is one`,
-      {
-        remedy: "Use it as it is, or choose another place",
-        cause: error,
-      },
-    );
+    if (error instanceof DbctlError && error.code === "object-exists") throw exists(store, error);
+    throw error;
   }
   return await openRepository(store, { signal });
+}
+
+function exists({ url }: ObjectStore, cause?: unknown): DbctlError {
+  return new DbctlError("target-exists", `Cannot make a repository in ${url}: there is one`, {
+    remedy: "Use it as it is, or choose another place",
+    cause,
+  });
 }

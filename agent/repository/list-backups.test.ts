@@ -65,6 +65,15 @@ test("listBackups() finds every flipped byte of a header, and every cut of it", 
   assert.deepEqual(await list(), [header]);
 });
 
+test("listBackups() refuses a manifest that was copied to another server's folder", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams });
+  const copy = manifestOf({ ...header, instance: "7313" });
+  scratch.objects.set(copy, scratch.objects.get(manifestOf(header)) ?? new Uint8Array());
+  const listing = Array.fromAsync(listBackups(scratch.store, { signal }));
+  await assert.rejects(listing, { code: "repository-damaged", message: new RegExp(copy) });
+});
+
 test("findBackup() takes an id, its unique beginning, latest, and host/database:latest", async () => {
   await using scratch = await makeScratchRepository();
   const shop = (await backUp(scratch, { streams })).header;

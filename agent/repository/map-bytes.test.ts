@@ -83,3 +83,9 @@ test("streamHash() depends on the order of chunks", () => {
   const ids = [{ id: "aa".repeat(32) }, { id: "bb".repeat(32) }] as StreamMap["chunks"];
   assert.notEqual(streamHash(ids), streamHash(ids.toReversed()));
 });
+
+test("encodeMap() seals under another key each time", () => {
+  const [a, b] = [encodeMap(epoch, name, new Map()), encodeMap(epoch, name, new Map())];
+  assert.notDeepEqual(a.subarray(8, 40), b.subarray(8, 40));
+  assert.notDeepEqual(a.subarray(40), b.subarray(40));
+});

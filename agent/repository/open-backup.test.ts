@@ -7,11 +7,14 @@ import {
   type ScratchRepository,
   signal,
 } from "../../integration/fixtures/scratch-repository.ts";
+import { openEpochFile, sealEpochFile } from "./epoch-file.ts";
 import { generateIdentity } from "./identity.ts";
 import { initRepository } from "./init-repository.ts";
+import { encodeMap } from "./map-bytes.ts";
 import type { BackupHeader } from "./manifest.ts";
 import { openBackup } from "./open-backup.ts";
 import { openRepository } from "./open-repository.ts";
+import { generateSigningKey } from "./signer.ts";
 import { createMemoryStore } from "../store/memory/memory-store.ts";
 
 const streams = [[randomBytes(100)], [Buffer.from("x")]];
@@ -91,11 +94,36 @@ test("openBackup() refuses a manifest of another repository", async () => {
 test("openBackup() refuses a manifest that another host has signed", async () => {
   await using scratch = await makeScratchRepository();
   const { header } = await backUp(scratch, { streams });
+  const object = `7312/epochs/${header.epoch}.age`;
+  const bytes = scratch.objects.get(object) ?? new Uint8Array();
+  const file = await openEpochFile(bytes, scratch.identity, object);
+  const other = { ...file, signer: generateSigningKey().public };
+  scratch.objects.set(object, await sealEpochFile(other, [scratch.recipient]));
+  await assert.rejects(open(scratch, header), { code: "repository-damaged", message: /signed/ });
+});
+
+test("openBackup() refuses the epoch file of another epoch", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams });
   const other = (await backUp(scratch, { streams, fresh: true })).header;
-  // The epoch file of the other backup does not name the signer of this one.
-  const epochs = [header, other].map(({ epoch }) => `7312/epochs/${epoch}.age`);
-  scratch.objects.set(epochs[0] ?? "", scratch.objects.get(epochs[1] ?? "") ?? new Uint8Array());
-  await assert.rejects(open(scratch, header), { code: "repository-damaged" });
+  const [mine = "", theirs = ""] = [header, other].map(({ epoch }) => `7312/epochs/${epoch}.age`);
+  scratch.objects.set(mine, scratch.objects.get(theirs) ?? new Uint8Array());
+  await assert.rejects(open(scratch, header), { code: "repository-damaged", message: /epochs/ });
+});
+
+test("openBackup() refuses a map that is sealed well but is not the signed one", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams });
+  const opened = await open(scratch, header);
+  const exchanged = new Map([
+    [0, await opened.streamMap(1)],
+    [1, await opened.streamMap(0)],
+  ]);
+  const map = encodeMap(opened.epoch, { id: header.id, map: 0 }, exchanged);
+  assert.equal(map.length, header.maps[0]?.size);
+  scratch.objects.set(`${folderOf(header)}/map-0`, map);
+  const reading = (await open(scratch, header)).streamMap(0);
+  await assert.rejects(reading, { code: "repository-damaged", message: /map-0/ });
 });
 
 test("openBackup() refuses maps that were exchanged, cut or flipped, and names them", async () => {

@@ -5,7 +5,7 @@ import { createMemoryStore } from "../store/memory/memory-store.ts";
 import { ChunkCodec } from "./chunk-codec.ts";
 import { newRandomId } from "./identifier.ts";
 import { packKey } from "./object-key.ts";
-import { readPackIndex } from "./pack.ts";
+import { encodePackTail, readPackIndex } from "./pack.ts";
 import { PackUpload } from "./pack-upload.ts";
 
 const { signal } = new AbortController();
@@ -77,4 +77,15 @@ test("readPackIndex() does not take a pack for another one", async () => {
   const other = newRandomId();
   a.objects.set(packKey(epoch, other), a.objects.get(a.key) ?? new Uint8Array());
   await assert.rejects(a.read(other), { code: "repository-damaged" });
+});
+
+test("readPackIndex() accounts for every byte of the frames", async () => {
+  const { objects, key, upload, read } = await storedPack([randomBytes(50), randomBytes(60)]);
+  const framesEnd = upload.entries.reduce((end, { stored }) => end + stored, 8);
+  const frames = Buffer.from(objects.get(key) ?? []).subarray(0, framesEnd);
+  for (const entries of [upload.entries.slice(1), [...upload.entries, ...upload.entries]]) {
+    const pack = Buffer.concat([frames, encodePackTail(epoch, upload.pack, entries)]);
+    objects.set(key, pack);
+    await assert.rejects(read(undefined, pack.length), { code: "repository-damaged" });
+  }
 });

@@ -67,6 +67,19 @@ test("put() that the file system stops is store-full and leaves nothing", async 
   assert.deepEqual(await readdir(folder.path, { recursive: true }), [".uploads"]);
 });
 
+test("put() commits nothing when it is aborted while the bytes go to the disk", async () => {
+  await using folder = await makeScratchFolder("store");
+  const store = createFilesystemStore(folder.path);
+  const controller = new AbortController();
+  const body = (async function* () {
+    yield Buffer.alloc(4 << 20, 1);
+    // The body has ended when this runs, and fsync(2) has not.
+    setImmediate(() => controller.abort(new Error("enough")));
+  })();
+  await assert.rejects(store.put("a", body, { signal: controller.signal }), /enough/);
+  assert.deepEqual(await Array.fromAsync(store.list("", { signal })), []);
+});
+
 test("put() hands on the error of its body as it is", async () => {
   await using folder = await makeScratchFolder("store");
   const reset = Object.assign(new Error("reset"), { code: "ECONNRESET", syscall: "read" });
