@@ -1,7 +1,15 @@
 /** How the tests copy a database: as a backup and a restore do, but with the chunks in memory. */
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PostgresServer } from "../../../integration/fixtures/postgres-server.ts";
-import { addSums, emptySums, RowChunker, type RowSums } from "../../pipeline/row-chunker.ts";
+import {
+  addSums,
+  type ChunkTarget,
+  emptySums,
+  noChunks,
+  RowChunker,
+  type RowSums,
+} from "../../pipeline/row-chunker.ts";
 import type { Engine, Part, PartReader, Snapshot, TableData } from "../engine.ts";
 import { createPostgresEngine } from "./engine.ts";
 import { openSession, type PostgresSession } from "./session.ts";
@@ -53,11 +61,21 @@ export interface ReadPart {
 export async function readTable(
   { snapshot, reader }: OpenView,
   table: TableData,
+  target: ChunkTarget = noChunks,
 ): Promise<ReadPart[]> {
   const pieces: Uint8Array[] = [];
-  const add = (chunk: Uint8Array) => void pieces.push(chunk.slice());
-  const target = { add, full: false, drained: () => Promise.resolve() };
-  const chunker = new RowChunker(target, Buffer.from("0123456789abcdef"));
+  const add = (chunk: Uint8Array) => {
+    target.add(chunk);
+    pieces.push(chunk.slice());
+  };
+  const kept: ChunkTarget = {
+    add,
+    get full() {
+      return target.full;
+    },
+    drained: (options) => target.drained(options),
+  };
+  const chunker = new RowChunker(kept, Buffer.from("0123456789abcdef"));
   const read: ReadPart[] = [];
   for (const part of await snapshot.cutParts(table)) {
     pieces.length = 0;
@@ -66,6 +84,24 @@ export async function readTable(
     read.push({ part, sums: chunker.endPart(), bytes: Buffer.concat(pieces) });
   }
   return read;
+}
+
+/** A target that is full after a chunk, and takes a while each time. */
+export function slowly(): ChunkTarget {
+  let waiting = 0;
+  return {
+    add: () => {
+      // What was received at once may end several chunks of 256 KiB or more.
+      assert.ok(++waiting <= 3, "more came than the target has room for");
+    },
+    get full() {
+      return waiting > 0;
+    },
+    async drained() {
+      await sleep(5);
+      waiting = 0;
+    },
+  };
 }
 
 export function sumOf(parts: readonly ReadPart[]): RowSums {
@@ -121,4 +157,8 @@ async function* cut(bytes: Buffer): AsyncGenerator<Uint8Array> {
     size = Math.min(size * 3, 3 << 20);
     yield bytes.subarray(at, at + size);
   }
+}
+
+export async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }

@@ -182,6 +182,8 @@ async function sendRest(sockets: Set<Socket>, rest: Uint8Array): Promise<void> {
 
 for (const [what, wrong] of [
   ["ends the connection inside a row", [row.subarray(0, 6)]],
+  ["ends the connection between two rows", [row]],
+  ["ends the connection after the rows, unconfirmed", [row, encodeMessage("c")]],
   ["sends another message between rows", [row, encodeMessage("T")]],
   ["announces a row of 2 GB", [Buffer.concat([Buffer.from("d"), uint32(0x7fffffff)])]],
   ["copies in another format", [encodeMessage("H", Buffer.of(1, 0, 0))]],

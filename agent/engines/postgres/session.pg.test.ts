@@ -5,7 +5,7 @@ import {
   startPostgres,
 } from "../../../integration/fixtures/postgres-server.ts";
 import { copyIn } from "./copy-in.ts";
-import { openScratchSession } from "./copy-contract.ts";
+import { one, openScratchSession } from "./copy-contract.ts";
 
 for (const major of [15, 17])
   describe(`PostgresSession with PostgreSQL ${major}`, () => {
@@ -123,13 +123,12 @@ for (const major of [15, 17])
     test("says why the server ended it", async () => {
       await using session = await openScratchSession(server);
       await using admin = await openScratchSession(server);
-      const waiting = session.query("SELECT pg_sleep(60)");
+      const ended = assert.rejects(session.query("SELECT pg_sleep(60)"), {
+        code: "engine-unreachable",
+        message: /administrator/,
+      });
       await admin.execute(`SELECT pg_terminate_backend(${session.pid})`);
-      await assert.rejects(waiting, { code: "engine-unreachable", message: /administrator/ });
+      await ended;
       await assert.rejects(session.query("SELECT 1"), { code: "engine-unreachable" });
     });
   });
-
-async function* one(bytes: Uint8Array) {
-  yield bytes;
-}

@@ -12,6 +12,7 @@ import {
   readTable,
   scratchEngine,
   signal,
+  slowly,
   sumOf,
 } from "./copy-contract.ts";
 import { createPostgresEngine } from "./engine.ts";
@@ -198,6 +199,20 @@ for (const major of [15, 17])
         FROM pg_catalog.pg_stat_activity WHERE datname = 'lost'`);
       await assert.rejects(snapshot.assertAlive(), { code: "engine-unreachable" });
       await snapshot[Symbol.asyncDispose]();
+    });
+
+    test("a reader keeps pace with its sink and loses nothing", async () => {
+      await create(
+        "pace",
+        `CREATE TABLE public.t (v text);
+         INSERT INTO public.t SELECT repeat('x', i % 500) FROM generate_series(1, 100000) i`,
+      );
+      await using view = await openView(scratchEngine(server, "pace"));
+      const [table] = await view.snapshot.listTables();
+      assert.ok(table);
+      const fast_ = sumOf(await readTable(view, table));
+      assert.equal(fast_.rows, 100_000n);
+      assert.deepEqual(sumOf(await readTable(view, table, slowly())), fast_);
     });
 
     test("a reader that waits for its sink ends at once on abort and leaves no session", async () => {

@@ -10,6 +10,8 @@ import {
   startPostgres,
 } from "../../../integration/fixtures/postgres-server.ts";
 import { makeScratchFolder } from "../../../integration/fixtures/scratch-folder.ts";
+import { one, openScratchSession, openView, readTable, slowly, sumOf } from "./copy-contract.ts";
+import { createPostgresEngine } from "./engine.ts";
 import { openSession } from "./session.ts";
 import { parsePostgresTarget } from "./target.ts";
 
@@ -112,6 +114,25 @@ for (const major of [15, 17])
       await assert.rejects(open("scram", `127.0.0.1:*/postgres?sslmode=verify-full&${ca}`), {
         code: "identity-wrong",
       });
+    });
+
+    test("and copies rows both ways through TLS, also when the sink is slow", async () => {
+      await using admin = await openScratchSession(server);
+      await admin.execute(`CREATE TABLE public.t (id int, v text); CREATE TABLE public.u (LIKE public.t);
+        INSERT INTO public.t SELECT i, repeat('x', i % 3000) FROM generate_series(1, 10000) i;
+        GRANT ALL ON public.t, public.u TO scram`);
+      const url = `postgres://scram@127.0.0.1:${server.port}/postgres?sslmode=require`;
+      const access = { target: parsePostgresTarget(url), password: new Secret("pä ss") };
+      const engine = createPostgresEngine(access);
+      await using view = await openView(engine);
+      const [t, u] = await view.snapshot.listTables();
+      assert.ok(t !== undefined && u !== undefined);
+      const whole = await readTable(view, t);
+      await using loader = await engine.openLoader({ signal });
+      for (const { bytes } of whole)
+        assert.equal(await loader.load(u, one(bytes), { signal }), 10_000);
+      await using later = await openView(engine);
+      assert.deepEqual(sumOf(await readTable(later, u, slowly())), sumOf(whole));
     });
 
     test("and shows the fingerprint of a certificate that nobody vouches for", async () => {
