@@ -14,6 +14,8 @@ export interface Column {
   identity: string;
   generated: string;
   expression: string | null;
+  /** Of the expression of a generated column, which is made with its table. */
+  expressionKey: string | null;
   storage: string | null;
   compression: string;
   statistics: string | null;
@@ -43,6 +45,8 @@ export async function readColumns(
       coalesce(to_jsonb(a) ->> 'attidentity', '') AS identity,
       coalesce(to_jsonb(a) ->> 'attgenerated', '') AS generated,
       pg_get_expr(d.adbin, d.adrelid) AS expression,
+      CASE WHEN to_jsonb(a) ->> 'attgenerated' <> '' THEN 'pg_attrdef:' || d.oid END
+        AS "expressionKey",
       CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END AS storage,
       coalesce(to_jsonb(a) ->> 'attcompression', '') AS compression,
       CASE WHEN to_jsonb(a) ->> 'attstattarget' <> '-1' THEN to_jsonb(a) ->> 'attstattarget' END
@@ -88,6 +92,13 @@ export function columnDefinition(column: Column): string {
     parts.push(`GENERATED ALWAYS AS (${column.expression}) ${kind}`);
   }
   return [...parts, ...columnConstraints(column)].join(" ");
+}
+
+/** Catalog rows that are made together with the columns. */
+export function columnRows(columns: Column[]): string[] {
+  return columns.flatMap(({ sequence, expressionKey }) =>
+    [sequence?.key, expressionKey].filter((key) => typeof key === "string"),
+  );
 }
 
 /** What a column of a typed table, or one that was inherited, may say for itself. */

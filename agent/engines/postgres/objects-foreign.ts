@@ -1,7 +1,7 @@
 import type { Catalog } from "./catalog.ts";
 import { readRows } from "./catalog-rows.ts";
 import { type Draft, type DraftList, requireRole } from "./draft.ts";
-import { columnActions, columnDefinition, readColumns } from "./objects-columns.ts";
+import { columnActions, columnDefinition, columnRows, readColumns } from "./objects-columns.ts";
 
 interface Foreign {
   key: string;
@@ -86,7 +86,7 @@ async function listForeignTables(catalog: Catalog): Promise<Draft[]> {
           options === null ? create : `${create} OPTIONS (${options})`,
           ...own.flatMap(columnActions).map((action) => `ALTER FOREIGN TABLE ${name} ${action}`),
         ],
-        rows: [key, rowType],
+        rows: [key, rowType, ...columnRows(own)],
       },
     ];
   });

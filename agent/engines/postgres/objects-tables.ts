@@ -6,6 +6,7 @@ import {
   columnActions,
   columnConstraints,
   columnDefinition,
+  columnRows,
   readColumns,
 } from "./objects-columns.ts";
 
@@ -120,7 +121,7 @@ function tableDraft(table: Table, name: string, { own, all }: Columns): Draft {
       ...own.flatMap((column) => sequencePersistence(column, table)),
       ...(inherits ? [] : attachments(table, name)),
     ],
-    rows: [table.key, table.rowType, ...own.flatMap(({ sequence }) => sequence?.key ?? [])],
+    rows: [table.key, table.rowType, ...columnRows(own)],
   };
 }
 
