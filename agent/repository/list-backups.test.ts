@@ -107,3 +107,11 @@ test("findBackup() does not pass over a damaged manifest that might be the lates
   await assert.rejects(findBackup(scratch.store, "latest", { signal }), damage);
   assert.deepEqual(await findBackup(scratch.store, old.id, { signal }), old);
 });
+
+test("findBackup() tells backups of one second apart", async () => {
+  await using scratch = await makeScratchRepository();
+  for (let n = 0; n < 6; n++) {
+    const { header } = await backUp(scratch, { streams, at: at(scratch, n / 10) });
+    assert.deepEqual(await findBackup(scratch.store, "latest", { signal }), header);
+  }
+});

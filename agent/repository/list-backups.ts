@@ -68,15 +68,27 @@ async function findLatest(
   store: ObjectStore,
   { manifests, of, signal }: Search,
 ): Promise<BackupHeader> {
+  let latest: BackupHeader | undefined;
   let partial: string | undefined;
-  for (const { key } of manifests.toSorted((a, b) => (a.id < b.id ? 1 : -1))) {
+  for (const { key, id } of manifests.toSorted((a, b) => (a.id < b.id ? 1 : -1))) {
+    // Ids tell seconds; within one second, headers are compared.
+    if (latest !== undefined && secondOf(id) < secondOf(latest.id)) break;
     const { header } = await readHeader(store, key, { signal });
     if (of !== undefined && `${header.source.host}/${header.source.database}` !== of) continue;
-    if (header.state === "complete") return header;
-    partial ??= header.id;
+    if (header.state === "partial") partial ??= header.id;
+    else if (latest === undefined || isLater(header, latest)) latest = header;
   }
+  if (latest !== undefined) return latest;
   const what = of === undefined ? "there is none" : `there is none of ${of}`;
   throw unknown("latest", partial === undefined ? what : `all are partial, the last is ${partial}`);
+}
+
+function secondOf(id: string): string {
+  return id.slice(0, id.indexOf("-"));
+}
+
+function isLater(a: BackupHeader, b: BackupHeader): boolean {
+  return a.started === b.started ? a.sequence > b.sequence : a.started > b.started;
 }
 
 function unknown(name: string, what: string): DbctlError {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -50,6 +50,22 @@ test("list() does not show what a crash has left", async () => {
   await writeFile(join(folder.path, ".uploads", "0b54"), "half");
   const store = createFilesystemStore(folder.path);
   assert.deepEqual(await Array.fromAsync(store.list("", { signal })), []);
+});
+
+test("put() removes what a crash has left a day ago, and nothing younger", async () => {
+  await using folder = await makeScratchFolder("store");
+  const uploads = join(folder.path, ".uploads");
+  await mkdir(uploads);
+  for (const [name, hours] of [
+    ["old", 25],
+    ["young", 23],
+  ] as const) {
+    await writeFile(join(uploads, name), "half");
+    const then = new Date(Date.now() - hours * 3600 * 1000);
+    await utimes(join(uploads, name), then, then);
+  }
+  await createFilesystemStore(folder.path).put("a", [], { signal });
+  assert.deepEqual(await readdir(uploads), ["young"]);
 });
 
 test("put() that the file system stops is store-full and leaves nothing", async () => {

@@ -11,11 +11,13 @@ import { syncFolder } from "../../../core/sync-folder.ts";
 import { DurableFolders } from "./durable-folders.ts";
 import { errnoOf, fileError } from "./file-error.ts";
 import { listFolder } from "./list-folder.ts";
+import { removeStaleUploads } from "./stale-uploads.ts";
 
 /** A store below a folder, which need not exist yet. Files have mode 0600, folders 0700. */
 export function createFilesystemStore(folder: string): ObjectStore {
   const root = resolve(folder);
-  const place: Place = { root, url: pathToFileURL(root).href, folders: new DurableFolders(root) };
+  const folders = new DurableFolders(root);
+  const place: Place = { root, url: pathToFileURL(root).href, folders, isSwept: false };
   return {
     url: place.url,
     put: (key, body, { signal }) => put(place, key, { body, signal }),
@@ -41,19 +43,22 @@ interface Place {
   root: string;
   url: string;
   folders: DurableFolders;
+  /** Whether what crashes have left was removed. */
+  isSwept: boolean;
 }
 
 /** Unfinished uploads. Begins with a dot, so that it is never listed. */
 const uploads = ".uploads";
 
 async function put(
-  { root, url, folders }: Place,
+  place: Place,
   key: string,
   { body, signal }: { body: ObjectBody; signal: AbortSignal },
 ): Promise<ObjectInfo> {
+  const { root, url, folders } = place;
   const path = pathOf(root, key);
   signal.throwIfAborted();
-  await attempt(path, () => folders.make(join(root, uploads)));
+  await attempt(path, () => prepare(place));
   await using upload = await attempt(path, () => openUpload(join(root, uploads, randomUUID())));
   let size = 0;
   for await (const piece of obeySignal(body, signal)) {
@@ -67,6 +72,14 @@ async function put(
   signal.throwIfAborted();
   if (!(await attempt(path, () => commit(upload.path, path)))) throw objectExists(url, key);
   return { key, size };
+}
+
+async function prepare(place: Place): Promise<void> {
+  const folder = join(place.root, uploads);
+  await place.folders.make(folder);
+  if (place.isSwept) return;
+  place.isSwept = true;
+  await removeStaleUploads(folder);
 }
 
 /** Translates the errors of the file system, but not those of a body. */
