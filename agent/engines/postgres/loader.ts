@@ -3,7 +3,7 @@ import { copyIn } from "./copy-in.ts";
 import { quoteLiteral, quoteName, quoteQualified } from "./quote.ts";
 import { formatOf } from "./reader.ts";
 import { sqlstateOf } from "./server-error.ts";
-import { openSession, type PostgresSession } from "./session.ts";
+import { openSession, type PostgresSession, type StatementOptions } from "./session.ts";
 import { applySettings, loaderSettings } from "./session-settings.ts";
 import type { Access } from "./snapshot.ts";
 import { detailsOf } from "./tables.ts";
@@ -26,7 +26,41 @@ async function build(
   { object, signal }: { object: SchemaObject } & Waiting,
 ): Promise<void> {
   const doing = `build ${object.kind} ${object.name}`;
-  for (const statement of object.statements) await session.execute(statement, { doing, signal });
+  for (const statement of object.statements) await run(session, statement, { doing, signal });
+}
+
+const deadlockLimit = 10;
+
+/**
+ * Loaders that build side by side may need the same table: the one that comes second waits as long
+ * as the first works, and of two that wait for each other one begins again. A statement that failed
+ * has changed nothing.
+ */
+async function run(
+  session: PostgresSession,
+  statement: string,
+  options: { doing: string } & Waiting,
+): Promise<void> {
+  for (let deadlocks = 0; ;)
+    try {
+      return await session.execute(statement, options);
+    } catch (error) {
+      const sqlstate = sqlstateOf(error);
+      const isDeadlock = sqlstate === "40P01" && ++deadlocks < deadlockLimit;
+      const isOurLock = sqlstate === "55P03" && (await othersWork(session, options));
+      if (!isDeadlock && !isOurLock) throw error;
+    }
+}
+
+async function othersWork(session: PostgresSession, options: StatementOptions): Promise<boolean> {
+  const rows = await session.query(
+    `SELECT FROM pg_catalog.pg_stat_activity
+     WHERE datname = pg_catalog.current_database() AND application_name = 'dbctl'
+       AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'
+       AND pid <> pg_catalog.pg_backend_pid() LIMIT 1`,
+    options,
+  );
+  return rows.length > 0;
 }
 
 interface Loading extends Waiting {
