@@ -28,7 +28,8 @@ export async function cutParts(
   const size = await estimateSize(session, table, signal);
   const whole = { table, range: rangeToJson(wholeTable), estimate: size.bytes };
   if (key === null || index === null || size.bytes <= bytes * 1.5) return [whole];
-  const partRows = Math.max(1, Math.round(bytes / size.rowBytes));
+  // A power of two, so that estimates that drift do not move the borders.
+  const partRows = Math.max(1, 2 ** Math.round(Math.log2(bytes / size.rowBytes)));
   const cutting = { session, table, key, index, rowBytes: size.rowBytes, partRows, signal };
   const [only] = key;
   const isInteger = key.length === 1 && only?.kind === "integer";
@@ -60,48 +61,64 @@ async function halveRanges(cutting: Cutting): Promise<KeyRange[]> {
   );
   if (typeof row?.["low"] !== "string" || typeof row["high"] !== "string") return [wholeTable];
   const [low, high] = [BigInt(row["low"]), BigInt(row["high"])];
-  const borders: bigint[] = [];
   let step = 1n;
-  while (floorTo(low, step) !== floorTo(high, step) && step < 1n << 65n) step *= 2n;
+  while (floorTo(low, step) !== floorTo(high, step) && step < 1n << 64n) step *= 2n;
   // The two halves of the whole line have no common parent.
   const starts = [...new Set([floorTo(low, step), floorTo(high, step)])];
-  if (starts.length === 2) borders.push(starts[1] ?? 0n);
-  for (const start of starts) await halve(cutting, { start, step, low, high }, borders);
+  const borders = starts.slice(1);
+  for (const start of starts) {
+    const range = { start, step, low, high };
+    await halve(cutting, { ...range, rows: await expectRows(cutting, range) }, borders);
+  }
   const sorted = borders.toSorted((a, b) => (a < b ? -1 : 1));
   return betweenBorders(sorted.map((border) => [String(border - 1n)]));
 }
 
-interface Halving {
+/** Key values from `start` on, `step` of them, of which the table has those from low to high. */
+interface Span {
   start: bigint;
   step: bigint;
   low: bigint;
   high: bigint;
 }
 
-async function halve(cutting: Cutting, range: Halving, borders: bigint[]): Promise<void> {
-  const { start, step, low, high } = range;
-  if (step === 1n || start > high || start + step <= low) return;
-  const max = (a: bigint, b: bigint) => (a > b ? a : b);
-  const min = (a: bigint, b: bigint) => (a < b ? a : b);
-  const [after, upTo] = [max(start, low) - 1n, min(start + step - 1n, high)];
-  const literals = { after: [String(after)], upTo: [String(upTo)] };
-  if ((await expectRows(cutting, literals)) <= cutting.partRows * 1.5) return;
-  const half = step / 2n;
-  const middle = start + half;
-  if (middle > low && middle <= high) borders.push(middle);
-  await halve(cutting, { ...range, step: half }, borders);
-  await halve(cutting, { ...range, start: middle, step: half }, borders);
+async function halve(
+  cutting: Cutting,
+  { rows, ...span }: Span & { rows: number },
+  borders: bigint[],
+): Promise<void> {
+  if (rows <= cutting.partRows || span.step === 1n) return;
+  const step = span.step / 2n;
+  const [left, right] = [
+    { ...span, step },
+    { ...span, step, start: span.start + step },
+  ];
+  const inLeft = await expectRows(cutting, left);
+  const inRight = await expectRows(cutting, right);
+  // What is empty (the server says 1 then) needs no part of its own.
+  if (inLeft > 1 && inRight > 1) borders.push(right.start);
+  await halve(cutting, { ...left, rows: inLeft }, borders);
+  await halve(cutting, { ...right, rows: inRight }, borders);
 }
 
-/** What the server's optimizer expects in a range: it looks into the index, not at the rows. */
-async function expectRows(cutting: Cutting, range: KeyRange): Promise<number> {
-  const { session, table, key, index, signal } = cutting;
+/**
+ * What the server's optimizer expects in a span: it looks into the index, not at the rows. Its
+ * guess is often twice the truth, but a unique key has no more rows than values.
+ */
+async function expectRows(
+  { session, table, key, index, signal }: Cutting,
+  { start, step, low, high }: Span,
+): Promise<number> {
+  const first = start > low ? start : low;
+  const last = start + step - 1n < high ? start + step - 1n : high;
+  if (first > last) return 0;
+  const range = rangeToJson({ after: [String(first - 1n)], upTo: [String(last)] });
   const rows = await session.query(
     `EXPLAIN SELECT ${quoteName(key[0]?.name ?? "")} FROM ${quoteName(table.name)}
-     FORCE INDEX (${quoteName(index)}) WHERE ${keyCondition(key, rangeToJson(range))}`,
+     FORCE INDEX (${quoteName(index)}) WHERE ${keyCondition(key, range)}`,
     { signal, act: `cut table ${table.name}` },
   );
-  return Number(rows[0]?.["rows"] ?? 0);
+  return Math.min(Number(rows[0]?.["rows"] ?? 0), Number(last - first + 1n));
 }
 
 /** Steps along the key, a part's count of rows at a time. */
