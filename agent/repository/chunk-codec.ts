@@ -4,6 +4,7 @@ import { DbctlError } from "../../core/errors.ts";
 import { damaged } from "./damage.ts";
 import { deriveKey, type EpochKeys } from "./epoch.ts";
 import { packKey } from "./object-key.ts";
+import { OffHeapGarbage } from "./off-heap-garbage.ts";
 
 /** Bytes of a chunk; README.md, "Chunks". */
 export const maxChunkBytes = 4 << 20;
@@ -29,6 +30,7 @@ export class ChunkCodec {
   readonly #idKey: Uint8Array;
   readonly #context: Buffer;
   readonly #packKeys = new Map<string, Uint8Array>();
+  readonly #garbage = new OffHeapGarbage();
 
   constructor(epoch: EpochKeys) {
     this.#epoch = epoch;
@@ -44,6 +46,7 @@ export class ChunkCodec {
 
   /** The chunk's frame for this place. It was opened again before it is returned. */
   seal(chunk: Uint8Array, place: Place): Buffer {
+    this.#garbage.note(chunk.length);
     const packed = compress(chunk);
     const header = Buffer.alloc(frameHeaderBytes);
     const isSmaller = packed.length < chunk.length;
@@ -60,6 +63,7 @@ export class ChunkCodec {
 
   /** The chunk of so many bytes. Whatever is not exactly what was sealed here is damage. */
   open(frame: Uint8Array, place: Place, bytes: number): Buffer {
+    this.#garbage.note(bytes);
     const object = packKey(this.#epoch, place.pack);
     const { offset } = place;
     const fault = (what: string, cause?: unknown) => damaged(object, what, { offset, cause });
@@ -106,7 +110,7 @@ export class ChunkCodec {
 function compress(chunk: Uint8Array): Buffer {
   const { ZSTD_c_compressionLevel, ZSTD_c_windowLog } = constants;
   const params = { [ZSTD_c_compressionLevel]: 1, [ZSTD_c_windowLog]: 17 };
-  return zstdCompressSync(chunk, { params, chunkSize: 1 << 20 });
+  return zstdCompressSync(chunk, { params, chunkSize: 512 << 10 });
 }
 
 function decompress(packed: Buffer, { codec, bytes }: { codec: number; bytes: number }): Buffer {
