@@ -128,7 +128,6 @@ for (const major of [15, 17])
         "function s.base_in(pg_catalog.cstring)",
         "function s.base_out(s.base)",
         "large objects 1, the first is 70000",
-        "subscription sub",
         "table s.needs_base",
         "tablespace of index s.elsewhere_idx",
         "tablespace of table s.elsewhere",

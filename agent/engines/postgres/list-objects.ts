@@ -16,6 +16,7 @@ import { listComments } from "./objects-comments.ts";
 import { listConstraints } from "./objects-constraints.ts";
 import { listDefaultGrants, listGrants } from "./objects-grants.ts";
 import { listIndexes } from "./objects-indexes.ts";
+import { listSubscriptions } from "./objects-subscriptions.ts";
 import { listOwners } from "./objects-owners.ts";
 import { listPolicies } from "./objects-policies.ts";
 import { listRoutines } from "./objects-routines.ts";
@@ -49,6 +50,7 @@ const groups = [
   listPolicies,
   listStatistics,
   listPublications,
+  listSubscriptions,
   listOwners,
   listGrants,
   listDefaultGrants,

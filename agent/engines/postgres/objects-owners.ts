@@ -18,6 +18,7 @@ const ownerColumns: Record<string, string> = {
   pg_proc: "proowner",
   pg_publication: "pubowner",
   pg_statistic_ext: "stxowner",
+  pg_subscription: "subowner",
   pg_ts_config: "cfgowner",
   pg_ts_dict: "dictowner",
   pg_type: "typowner",
@@ -46,11 +47,19 @@ export const alterWords: Record<string, string> = {
   sequence: "SEQUENCE",
   server: "SERVER",
   "statistics object": "STATISTICS",
+  subscription: "SUBSCRIPTION",
   table: "TABLE",
   "text search configuration": "TEXT SEARCH CONFIGURATION",
   "text search dictionary": "TEXT SEARCH DICTIONARY",
   type: "TYPE",
   view: "VIEW",
+};
+
+/** What is itself made late; its owner must not pull it forward. */
+const lateRanks: Record<string, number> = {
+  "event trigger": ranks.eventTrigger,
+  publication: ranks.publication,
+  subscription: ranks.publication,
 };
 
 /** Who owns what. Sequences of a column and row types have the owner of their table. */
@@ -78,7 +87,7 @@ export async function listOwners(catalog: Catalog): Promise<DraftList> {
       statements: [`ALTER ${word} ${identity} OWNER TO ${role}`],
       rows: [],
       needs: [key],
-      rank: type === "event trigger" ? ranks.eventTrigger : ranks.owner,
+      rank: lateRanks[type] ?? ranks.owner,
       attribute: true,
     });
     list.requires.push(requireRole(role));

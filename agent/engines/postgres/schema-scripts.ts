@@ -397,6 +397,11 @@ neue Zeile" > 0),
     CREATE PUBLICATION nothing WITH (publish = '');
     ALTER PUBLICATION nothing OWNER TO reader;
     COMMENT ON PUBLICATION pub2 IS 'p';
+    CREATE SUBSCRIPTION "Sub 1" CONNECTION 'host=''nowhere'' password=x' PUBLICATION "Pub 1", pub2
+      WITH (connect = false, slot_name = 'slot', binary, streaming, two_phase, disable_on_error,
+        synchronous_commit = 'local');
+    CREATE SUBSCRIPTION plain CONNECTION '' PUBLICATION p WITH (connect = false, slot_name = NONE);
+    COMMENT ON SUBSCRIPTION plain IS 's';
     CREATE FOREIGN DATA WRAPPER "Wrap 1" OPTIONS (debug 'it''s', "Up" 'x');
     CREATE SERVER "Serv 1" TYPE 'ty''pe' VERSION '1' FOREIGN DATA WRAPPER "Wrap 1"
       OPTIONS (host 'h');
