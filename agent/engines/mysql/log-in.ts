@@ -22,6 +22,8 @@ const oldest: Record<Flavour, { number: number; name: string }> = {
 };
 /** A server asks a few times at most: one plugin after the other, or for a password in full. */
 const roundLimit = 8;
+/** Whoever announces more is no server of these products. */
+const loginPacketLimit = 1 << 16;
 
 /** Goes through the connection phase of the protocol. */
 export async function logIn(
@@ -29,7 +31,7 @@ export async function logIn(
   { target, password }: Login,
   { database, localFiles }: { database: string | null; localFiles: boolean },
 ): Promise<{ greeting: Greeting; deprecateEof: boolean }> {
-  const first = await wire.receive();
+  const first = await wire.receive(loginPacketLimit);
   const greeting = parseGreeting(first.payload);
   checkServer(greeting, target);
   const tls = target.tls !== "disable";
@@ -62,7 +64,7 @@ interface Channel {
 async function authenticate(wire: Wire, { act, ...channel }: Channel): Promise<void> {
   let { plugin } = channel;
   for (let round = 0; round < roundLimit; round++) {
-    const { payload, sequence } = await wire.receive();
+    const { payload, sequence } = await wire.receive(loginPacketLimit);
     switch (payload[0] ?? -1) {
       case 0x00:
         return;

@@ -29,13 +29,13 @@ export class PacketReader {
     this.#length += chunk.length;
   }
 
-  /** The next whole packet, or undefined when more bytes are needed. */
-  next(): Packet | undefined {
+  /** The next whole packet, or undefined when more bytes are needed. `limit`: bytes it may have. */
+  next(limit = packetLimit): Packet | undefined {
     while (this.#length >= 4) {
       const header = this.#front(4);
       const size = header.readUIntLE(0, 3);
-      if (this.#piecesLength + size > packetLimit)
-        throw protocolViolated(`a packet of more than ${packetLimit} bytes was announced`);
+      if (this.#piecesLength + size > limit)
+        throw protocolViolated(`a packet of more than ${limit} bytes was announced`);
       if (this.#length < 4 + size) return undefined;
       const front = this.#front(4 + size);
       this.#drop(4 + size);

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { isIP, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
@@ -10,23 +9,48 @@ export async function encrypt(socket: Socket, target: MysqlTarget): Promise<TLSS
   const host = target.at.kind === "tcp" ? target.at.host : "localhost";
   const secure = connect({
     socket,
+    // The name that the certificate must have; without it "localhost" would do for an address.
+    host,
     minVersion: "TLSv1.2",
-    rejectUnauthorized: target.tls !== "require",
+    // Judged below, where the certificate can still be seen; nothing is sent before.
+    rejectUnauthorized: false,
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(target.ca === null ? {} : { ca: await readFile(target.ca) }),
+    ...(target.ca === null ? {} : { ca: await readCertificates(target.ca) }),
     ...(target.tls === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
   });
   try {
-    await once(secure, "secureConnect");
-    return secure;
+    await agreed(secure);
   } catch (cause) {
-    const seen = secure.getPeerCertificate().fingerprint256;
     const what = (cause as Error).message;
-    throw new DbctlError("engine-denied", `Cannot trust ${host}: ${what}`, {
-      remedy:
-        seen === undefined
-          ? "Check that the server offers TLS 1.2 or newer"
-          : `Name the CA with sslrootcert=FILE; the certificate seen has SHA-256 ${seen}`,
+    throw new DbctlError("engine-denied", `Cannot encrypt the connection to ${host}: ${what}`, {
+      remedy: "Check that the server offers TLS 1.2 or newer",
+      cause,
+    });
+  }
+  if (target.tls === "require" || secure.authorized) return secure;
+  const seen = secure.getPeerCertificate().fingerprint256;
+  const why = String(secure.authorizationError);
+  secure.destroy();
+  throw new DbctlError("engine-denied", `Cannot trust the certificate of ${host}: ${why}`, {
+    remedy: `Name the CA with sslrootcert=FILE; the certificate seen has SHA-256 ${seen}`,
+  });
+}
+
+/** Settles however it ends: a socket that is destroyed closes without an error. */
+function agreed(secure: TLSSocket): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  secure.once("secureConnect", resolve);
+  secure.once("error", reject);
+  secure.once("close", () => reject(new Error("the connection was cut")));
+  return promise;
+}
+
+async function readCertificates(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new DbctlError("file-missing", `Cannot read ${file}: ${(cause as Error).message}`, {
+      remedy: "Check sslrootcert in the URL",
       cause,
     });
   }

@@ -55,14 +55,16 @@ export class Wire {
     signal.addEventListener("abort", stop, { once: true });
     try {
       return await work();
+    } catch (reason) {
+      throw signal.aborted ? signal.reason : reason;
     } finally {
       signal.removeEventListener("abort", stop);
     }
   }
 
-  async receive(): Promise<Packet> {
+  async receive(limit?: number): Promise<Packet> {
     for (;;) {
-      const packet = this.#reader.next();
+      const packet = this.#reader.next(limit);
       if (packet !== undefined) return packet;
       await this.#arrival();
     }
