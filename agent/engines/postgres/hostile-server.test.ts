@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { DbctlError } from "../../../core/errors.ts";
+import { Secret } from "../../../core/secret.ts";
 import { findFreePort } from "../../../integration/fixtures/free-port.ts";
 import { noChunks, RowChunker } from "../../pipeline/row-chunker.ts";
 import { copyOut } from "./copy-out.ts";
@@ -115,6 +116,13 @@ test("openSession() refuses a server that is too old", async () => {
 test("openSession() does not send a password in clear text over TCP", async () => {
   await using fake = await startFake([encodeMessage("R", uint32(3))]);
   await assert.rejects(openSession(fake.target, { signal }), { code: "engine-denied" });
+});
+
+test("openSession() refuses a server that cuts the SCRAM exchange short", async () => {
+  const offer = encodeMessage("R", uint32(10), "SCRAM-SHA-256", Buffer.of(0));
+  await using fake = await startFake([offer, greeting]);
+  const opening = openSession(fake.target, { signal, password: new Secret("pencil") });
+  await assert.rejects(opening, { code: "protocol-violated", message: /out of order/ });
 });
 
 for (const [stage, answers] of [

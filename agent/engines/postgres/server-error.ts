@@ -73,7 +73,7 @@ const meanings: Record<string, Meaning> = {
   "42501": { code: "engine-denied", remedy: "Grant the user the privilege that the server names" },
   "42P04": { code: "target-exists", remedy: "Choose another name, or restore into an empty one" },
   "53100": { code: "engine-refused", remedy: "Free disk space on the database server" },
-  "53200": { code: "engine-refused", remedy: "The server is out of memory or lock table space" },
+  "53200": { code: "engine-refused", remedy: "Raise max_locks_per_transaction, or free memory" },
   "53300": { code: "busy", remedy: "Raise max_connections or end idle sessions", retryable: true },
   "55006": locked,
   "55P03": locked,
