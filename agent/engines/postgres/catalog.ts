@@ -54,7 +54,7 @@ const otherCatalogs = [
 ].flatMap((line) => line.split(" "));
 
 /** Oids below are initdb's: FirstNormalObjectId of access/transam.h. */
-export const firstUserOid = 16384;
+const firstUserOid = 16384;
 
 /** Reads what is there. `public` counts as own even where initdb made it: it can be changed. */
 export async function readCatalog(session: CatalogSession): Promise<Catalog> {
@@ -69,7 +69,7 @@ export async function readCatalog(session: CatalogSession): Promise<Catalog> {
     objectCatalogs.filter((name) => names.has(name)),
   );
   const all = new Map(rows.map((row) => [row.key, row]));
-  const dependencies = await readDependencies(session);
+  const dependencies = await cutShells(session, await readDependencies(session));
   const hidden = await findHidden({ session, all, dependencies });
   return {
     session,
@@ -112,6 +112,33 @@ function readDependencies(session: CatalogSession): Promise<Dependency[]> {
         refclassid::regclass || ':' || refobjid AS to, deptype AS type
       FROM pg_depend WHERE objid >= ${firstUserOid} AND deptype <> 'p'`,
   );
+}
+
+/** Stands for a type that has a name but no functions yet. */
+export function shellOf(type: string): string {
+  return `shell of ${type}`;
+}
+
+/** Functions of a base type, or of a range, can do with its shell; the type needs them whole. */
+async function cutShells(
+  session: CatalogSession,
+  dependencies: Dependency[],
+): Promise<Dependency[]> {
+  const types = await readRows<{ key: string }>(
+    session,
+    `SELECT 'pg_type:' || oid AS key FROM pg_type WHERE typtype IN ('b', 'r') AND oid >= ${firstUserOid}`,
+  );
+  const keys = new Set(types.map(({ key }) => key));
+  const routines = new Set(
+    dependencies
+      .filter(({ from, to }) => keys.has(from) && to.startsWith("pg_proc:"))
+      .map(({ from, to }) => `${to} ${from}`),
+  );
+  return dependencies.map((dependency) => {
+    const { from, to, type } = dependency;
+    if (type !== "n" || !routines.has(`${from} ${to}`)) return dependency;
+    return { from, to: shellOf(to), type };
+  });
 }
 
 /** A newer server may have kinds of objects that nobody here has heard of. */

@@ -4,6 +4,7 @@ import type { CatalogSession } from "./catalog-rows.ts";
 import type { Draft, DraftList } from "./draft.ts";
 import { fillViews } from "./fill-views.ts";
 import { listAggregates } from "./objects-aggregates.ts";
+import { listBaseTypes } from "./objects-base-types.ts";
 import { listCasts } from "./objects-casts.ts";
 import { listCollations } from "./objects-collations.ts";
 import { listForeign } from "./objects-foreign.ts";
@@ -33,6 +34,7 @@ const groups = [
   listSchemas,
   listExtensions,
   listCollations,
+  listBaseTypes,
   listTypes,
   listRoutines,
   listAggregates,

@@ -1,19 +1,19 @@
-import type { Catalog } from "./catalog.ts";
+import { type Catalog, shellOf } from "./catalog.ts";
 import { type CatalogSession, readRows } from "./catalog-rows.ts";
 import type { Draft, DraftList } from "./draft.ts";
 import { quoteLiteral } from "./quote.ts";
 
-/** Enums, domains, composite and range types. A base type stays unsupported. */
+/** Enums, domains, composite and range types. */
 export async function listTypes(catalog: Catalog): Promise<DraftList> {
   const drafts: Draft[] = [];
   for (const read of [readEnums, readComposites, readRanges, readDomains]) {
     const types = await read(catalog.session);
-    for (const { keys, kind, create } of types) {
+    for (const { keys, kind, create, needs = [] } of types) {
       const [key = ""] = keys;
       const name = catalog.own.get(key)?.identity;
       if (name === undefined) continue;
       const statements = create.map((text) => text.replace("%", () => name));
-      drafts.push({ kind, name, section: "pre-data", statements, rows: keys });
+      drafts.push({ kind, name, section: "pre-data", statements, rows: keys, needs });
     }
   }
   const constraints = await readDomainConstraints(catalog.session);
@@ -36,6 +36,7 @@ interface Type {
   kind: string;
   /** Statements with `%` in the place of the name. */
   create: string[];
+  needs?: string[];
 }
 
 async function readEnums(session: CatalogSession): Promise<Type[]> {
@@ -107,10 +108,12 @@ async function readRanges(session: CatalogSession): Promise<Type[]> {
     if (opclass !== null) options.push(`SUBTYPE_OPCLASS = ${opclass}`);
     if (collation !== null) options.push(`COLLATION = ${collation}`);
     if (difference !== null) options.push(`SUBTYPE_DIFF = ${difference}`);
+    if (canonical !== null) options.push(`CANONICAL = ${canonical}`);
     if (multirange !== null) options.push(`MULTIRANGE_TYPE_NAME = ${multirange}`);
-    // A canonical function needs a shell type to be written at all: the cycle cannot be cut.
-    const create = `CREATE TYPE % AS RANGE (${options.join(", ")})`;
-    return { keys: canonical === null ? [key] : [], kind: "range type", create: [create] };
+    const create = [`CREATE TYPE % AS RANGE (${options.join(", ")})`];
+    // A canonical function needs the type: it begins as a shell.
+    const needs = canonical === null ? [] : [shellOf(key)];
+    return { keys: [key], kind: "range type", create, needs };
   });
 }
 

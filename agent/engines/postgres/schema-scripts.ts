@@ -84,6 +84,21 @@ neue Zeile" > 0),
       MULTIRANGE_TYPE_NAME = public."Distances");
     CREATE TYPE public.words AS RANGE (SUBTYPE = text, SUBTYPE_OPCLASS = text_pattern_ops,
       COLLATION = "C");
+    CREATE TYPE public.shell;
+    CREATE TYPE public."Base 1";
+    CREATE FUNCTION public.base_in(cstring) RETURNS public."Base 1" LANGUAGE internal AS 'textin'
+      IMMUTABLE STRICT;
+    CREATE FUNCTION public.base_out(public."Base 1") RETURNS cstring LANGUAGE internal AS 'textout'
+      IMMUTABLE STRICT;
+    CREATE TYPE public."Base 1" (INPUT = public.base_in, OUTPUT = public.base_out,
+      INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended, CATEGORY = 'Y',
+      PREFERRED = true, DEFAULT = 'it''s', DELIMITER = ';', COLLATABLE = true);
+    CREATE TYPE public.point2 AS (x int);
+    CREATE TYPE public.steps;
+    CREATE FUNCTION public.canonical(public.steps) RETURNS public.steps LANGUAGE internal
+      AS 'int4range_canonical' IMMUTABLE STRICT;
+    CREATE TYPE public.steps AS RANGE (SUBTYPE = int, CANONICAL = public.canonical);
+    CREATE TABLE public.of_base (b public."Base 1"[], s public.steps DEFAULT '[1,2]');
     CREATE TABLE public.uses (m public."Mood's", p public.pair, a public.amount, d public.distance,
       r public."Distances", c public.codes,
       x int);
