@@ -2,6 +2,7 @@ import type { Catalog } from "./catalog.ts";
 import { readRows } from "./catalog-rows.ts";
 import { type Draft, type DraftList, requireRole } from "./draft.ts";
 import { columnActions, columnDefinition, columnRows, readColumns } from "./objects-columns.ts";
+import { attachStatements, type Descent, descentColumns } from "./table-parents.ts";
 
 interface Foreign {
   key: string;
@@ -51,12 +52,11 @@ function foreignOptions(array: string): string {
     FROM pg_options_to_table(${array}))`;
 }
 
-interface ForeignTable {
+interface ForeignTable extends Descent {
   key: string;
   rowType: string;
   server: string;
   options: string | null;
-  parents: number;
 }
 
 /** Their columns and where the rows are, never the rows. */
@@ -66,14 +66,14 @@ async function listForeignTables(catalog: Catalog): Promise<Draft[]> {
     catalog.session,
     `SELECT 'pg_class:' || c.oid AS key, 'pg_type:' || c.reltype AS "rowType",
       quote_ident(s.srvname) AS server, ${foreignOptions("t.ftoptions")} AS options,
-      (SELECT count(*) FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents
+      ${descentColumns}
     FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid
       JOIN pg_foreign_server s ON s.oid = t.ftserver`,
   );
-  return rows.flatMap(({ key, rowType, server, options, parents }): Draft[] => {
+  return rows.flatMap((table): Draft[] => {
+    const { key, rowType, server, options } = table;
     const name = catalog.own.get(key)?.identity;
-    // One that is a partition or a child stays unsupported.
-    if (name === undefined || parents > 0) return [];
+    if (name === undefined) return [];
     const own = columns.get(key) ?? [];
     const list = own.map(columnDefinition).join(",\n  ");
     const create = `CREATE FOREIGN TABLE ${name} (\n  ${list}\n) SERVER ${server}`;
@@ -85,6 +85,7 @@ async function listForeignTables(catalog: Catalog): Promise<Draft[]> {
         statements: [
           options === null ? create : `${create} OPTIONS (${options})`,
           ...own.flatMap(columnActions).map((action) => `ALTER FOREIGN TABLE ${name} ${action}`),
+          ...attachStatements(table, name),
         ],
         rows: [key, rowType, ...columnRows(own)],
       },

@@ -9,8 +9,9 @@ import {
   columnRows,
   readColumns,
 } from "./objects-columns.ts";
+import { attachStatements, type Descent, descentColumns } from "./table-parents.ts";
 
-interface Table {
+interface Table extends Descent {
   key: string;
   kind: string;
   rowType: string;
@@ -19,12 +20,9 @@ interface Table {
   method: string | null;
   tablespace: string | null;
   partitionKey: string | null;
-  bound: string | null;
   ofType: string | null;
   replica: string;
   hasOids: boolean;
-  /** Names and keys of the parents, in their order. */
-  parents: { key: string; name: string; detaching: boolean }[];
 }
 
 /** Tables, partitioned ones included, with their columns; defaults apart, since nobody needs them. */
@@ -63,17 +61,10 @@ function readTables(session: CatalogSession): Promise<Table[]> {
         AS options,
       quote_ident(am.amname) AS method, s.spcname AS tablespace,
       CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS "partitionKey",
-      pg_get_expr(c.relpartbound, c.oid) AS bound,
       CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END AS "ofType",
       c.relreplident AS replica,
       coalesce((to_jsonb(c) ->> 'relhasoids')::boolean, false) AS "hasOids",
-      coalesce((SELECT json_agg(json_build_object('key', 'pg_class:' || i.inhparent,
-          'name', format('%I.%I', pn.nspname, p.relname),
-          'detaching', coalesce((to_jsonb(i) ->> 'inhdetachpending')::boolean, false))
-          ORDER BY i.inhseqno)
-        FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
-          JOIN pg_namespace pn ON pn.oid = p.relnamespace
-        WHERE i.inhrelid = c.oid), '[]') AS parents
+      ${descentColumns}
     FROM pg_class c
       LEFT JOIN pg_am am ON am.oid = c.relam
       LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
@@ -119,7 +110,7 @@ function tableDraft(table: Table, name: string, { own, all }: Columns): Draft {
       parts.join(" "),
       ...alterations,
       ...own.flatMap((column) => sequencePersistence(column, table)),
-      ...(inherits ? [] : attachments(table, name)),
+      ...(inherits ? [] : attachStatements(table, name)),
     ],
     rows: [table.key, table.rowType, ...columnRows(own)],
   };
@@ -151,15 +142,6 @@ function overrideInherited(column: Column): string[] {
 function sequencePersistence({ sequence }: Column, table: Table): string[] {
   if (sequence === null || sequence.logged === (table.persistence === "p")) return [];
   return [`ALTER SEQUENCE ${sequence.name} SET ${sequence.logged ? "LOGGED" : "UNLOGGED"}`];
-}
-
-/** Partitions are made apart and attached, so that their columns keep their own order. */
-function attachments(table: Table, name: string): string[] {
-  return table.parents.map((parent) =>
-    table.bound === null
-      ? `ALTER TABLE ONLY ${name} INHERIT ${parent.name}`
-      : `ALTER TABLE ONLY ${parent.name} ATTACH PARTITION ${name} ${table.bound}`,
-  );
 }
 
 interface Default {

@@ -425,6 +425,11 @@ neue Zeile" > 0),
     CREATE FOREIGN TABLE public."F t" (a int OPTIONS (col 'x') NOT NULL DEFAULT 7, "B b" text COLLATE "C",
       CONSTRAINT large CHECK (a > 3)) SERVER "Serv 1" OPTIONS (file '/x');
     CREATE VIEW public.over AS SELECT * FROM public."F t";
+    CREATE TABLE public.mixed (a int, b text DEFAULT 'm') PARTITION BY LIST (a);
+    CREATE FOREIGN TABLE public.far (b text OPTIONS (x 'y') DEFAULT 'f', a int) SERVER "Serv 1";
+    ALTER TABLE public.mixed ATTACH PARTITION public.far FOR VALUES IN (1);
+    CREATE FOREIGN TABLE public.farther (d int, id int) SERVER "Serv 1";
+    ALTER FOREIGN TABLE public.farther INHERIT public.b;
     GRANT USAGE ON FOREIGN SERVER "Serv 1" TO reader;
     GRANT USAGE ON FOREIGN DATA WRAPPER "Wrap 1" TO reader;
     GRANT SELECT ("B b") ON public."F t" TO reader;
