@@ -20,19 +20,21 @@ const rules = `local all postgres trust
 local all clear password
 host all clear samehost password
 host all hashed samehost md5
+hostssl all holder samehost cert
 hostssl all scram samehost scram-sha-256
 host all scram samehost scram-sha-256
 host all all samehost reject
 `;
 const users = `
+  CREATE ROLE holder LOGIN;
   SET password_encryption = 'scram-sha-256';
   CREATE ROLE scram LOGIN PASSWORD 'pä ss'; CREATE ROLE clear LOGIN PASSWORD 'pä ss';
   SET password_encryption = 'md5'; CREATE ROLE hashed LOGIN PASSWORD 'pä ss'`;
 
-/** A certificate for `localhost`, signed by itself. */
-function makeCertificate(folder: string, digest: string): string {
-  const [key, certificate] = [join(folder, `${digest}.key`), join(folder, `${digest}.crt`)];
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+/** A certificate that is signed by itself; gives its path without the endings. */
+function makeCertificate(folder: string, name: string, digest = "sha256"): string {
+  const path = join(folder, name);
+  const subject = ["-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`];
   const options = [
     "-x509",
     "-newkey",
@@ -43,12 +45,12 @@ function makeCertificate(folder: string, digest: string): string {
     `-${digest}`,
     ...subject,
   ];
-  execFileSync("openssl", ["req", ...options, "-keyout", key, "-out", certificate], {
+  execFileSync("openssl", ["req", ...options, "-keyout", `${path}.key`, "-out", `${path}.crt`], {
     stdio: "ignore",
   });
-  chmodSync(key, 0o600);
-  if (process.getuid?.() === 0) chownSync(key, 65534, 65534);
-  return join(folder, digest);
+  chmodSync(`${path}.key`, 0o600);
+  if (process.getuid?.() === 0) chownSync(`${path}.key`, 65534, 65534);
+  return path;
 }
 
 for (const major of [15, 17])
@@ -56,6 +58,7 @@ for (const major of [15, 17])
     const stack = new AsyncDisposableStack();
     let server: PostgresServer;
     let certificates: string;
+    let client: string;
     const open = (user: string, options = "", password = "pä ss") =>
       openSession(
         parsePostgresTarget(`postgres://${user}@${options.replace("*", String(server.port))}`),
@@ -67,8 +70,13 @@ for (const major of [15, 17])
 
     before(async () => {
       const folder = stack.use(await makeScratchFolder("tls", { forServer: true }));
-      certificates = makeCertificate(folder.path, "sha384");
-      const ssl = { ssl_cert_file: `${certificates}.crt`, ssl_key_file: `${certificates}.key` };
+      certificates = makeCertificate(folder.path, "localhost", "sha384");
+      client = makeCertificate(folder.path, "holder");
+      const ssl = {
+        ssl_cert_file: `${certificates}.crt`,
+        ssl_key_file: `${certificates}.key`,
+        ssl_ca_file: `${client}.crt`,
+      };
       server = stack.use(await startPostgres(major, { ssl: "on", ...ssl }));
       await using admin = await openSession(parsePostgresTarget(server.url("postgres")), {
         signal,
@@ -133,6 +141,17 @@ for (const major of [15, 17])
         assert.equal(await loader.load(u, one(bytes), { signal }), 10_000);
       await using later = await openView(engine);
       assert.deepEqual(sumOf(await readTable(later, u, slowly())), sumOf(whole));
+    });
+
+    test("with a certificate instead of a password", async () => {
+      const own = `sslcert=${client}.crt&sslkey=${client}.key`;
+      await using session = await open("holder", `127.0.0.1:*/postgres?sslmode=require&${own}`);
+      assert.deepEqual(await session.query("SELECT session_user::text AS u"), [{ u: "holder" }]);
+      await assert.rejects(open("holder", "127.0.0.1:*/postgres?sslmode=require"), {
+        code: "engine-denied",
+      });
+      const missing = open("holder", "127.0.0.1:*/postgres?sslmode=require&sslcert=/nonexistent");
+      await assert.rejects(missing, { code: "file-missing" });
     });
 
     test("and shows the fingerprint of a certificate that nobody vouches for", async () => {
