@@ -92,6 +92,7 @@ const kinds: Record<string, string> = {
   "tablespace of table s.elsewhere": "CREATE TABLE s.elsewhere (a int) TABLESPACE extra",
   "tablespace of index s.elsewhere_idx": "CREATE INDEX elsewhere_idx ON s.t (id) TABLESPACE extra",
   "disabled constraint fk on s.t": "ALTER TABLE s.t DISABLE TRIGGER ALL",
+  "hash partitions by enum s.hashed": "CREATE TABLE s.hashed (e s.enum) PARTITION BY HASH (e)",
   "grant table s.t": "GRANT SELECT ON s.t TO PUBLIC",
   "comment table s.t": "COMMENT ON TABLE s.t IS 'x'",
   "owner of table s.t": "",
@@ -125,6 +126,7 @@ for (const major of [15, 17])
     test("names what it cannot recreate as unsupported", () => {
       assert.deepEqual(list.unsupported.map(fullName), [
         "disabled constraint fk on s.t",
+        "hash partitions by enum s.hashed",
         "large objects 1, the first is 70000",
         "tablespace of index s.elsewhere_idx",
         "tablespace of table s.elsewhere",

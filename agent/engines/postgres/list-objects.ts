@@ -8,7 +8,7 @@ import { listBaseTypes } from "./objects-base-types.ts";
 import { listCasts } from "./objects-casts.ts";
 import { listCollations } from "./objects-collations.ts";
 import { listForeign } from "./objects-foreign.ts";
-import { listLabels } from "./objects-labels.ts";
+import { listLosses } from "./objects-losses.ts";
 import { listOperators } from "./objects-operators.ts";
 import { listPublications } from "./objects-publications.ts";
 import { listSearchObjects } from "./objects-search.ts";
@@ -57,7 +57,7 @@ const groups = [
   listGrants,
   listDefaultGrants,
   listComments,
-  listLabels,
+  listLosses,
 ];
 
 /**
