@@ -37,14 +37,14 @@ test("readStream() fetches neighbours together and gives chunk by chunk", async 
   assert.equal(gets, 1);
 });
 
-test("joinNeighbours() joins what lies one behind the other, up to 4 MiB", () => {
+test("joinNeighbours() joins what lies one behind the other, but no 5 MiB", () => {
   const ref = (pack: string, offset: number, stored: number) => {
     return { pack, offset, stored, bytes: 1, id: "" };
   };
   const runs = joinNeighbours([
     ref("a", 8, 10),
-    ref("a", 18, 3 << 20),
-    ref("a", 18 + (3 << 20), 2 << 20),
+    ref("a", 18, 1 << 20),
+    ref("a", 18 + (1 << 20), 4 << 20),
     ref("a", 8, 10),
     ref("b", 18, 10),
     ref("b", 29, 10),

@@ -45,7 +45,7 @@ test("a repository gives back what was committed, whatever came between (random 
       await using scratch = await makeScratchRepository();
       let model: Committed[] = [];
       for (const [n, { loses, failAt, ...spec }] of steps.entries()) {
-        if (loses) model = losePack(scratch, model);
+        if (loses) model = await losePack(scratch, model);
         const at = new Date(+scratch.now + n * 1000);
         const committed = await attempt(scratch, { ...spec, at }, failAt);
         if (committed !== undefined) model.push(committed);
@@ -56,14 +56,25 @@ test("a repository gives back what was committed, whatever came between (random 
   );
 });
 
-/** Removes one pack of the last backup; gives those that do not need it. */
-function losePack({ objects }: ScratchRepository, model: Committed[]): Committed[] {
+/**
+ * Loses one pack of the last backup, and every backup that needs it: also one that was reported as
+ * failed because its intent could not be removed. Gives those of the model that are left.
+ */
+async function losePack(
+  { store, objects }: ScratchRepository,
+  model: Committed[],
+): Promise<Committed[]> {
   const lost = model.at(-1)?.packs[0];
   if (lost === undefined) return model;
   objects.delete(lost);
-  for (const { header, packs } of model)
-    if (packs.includes(lost)) objects.delete(`${header.instance}/backups/${header.id}/manifest`);
+  for (const header of await Array.fromAsync(listBackups(store, { signal })))
+    if (packsOf(header).includes(lost))
+      objects.delete(`${header.instance}/backups/${header.id}/manifest`);
   return model.filter(({ packs }) => !packs.includes(lost));
+}
+
+function packsOf({ instance, epoch, packs }: BackupHeader): string[] {
+  return packs.map(({ pack }) => `${instance}/packs/${epoch}/${pack}`);
 }
 
 async function attempt(
@@ -75,8 +86,7 @@ async function attempt(
   try {
     const { header } = await backUp(scratch, { ...spec, store });
     const plain = spec.streams.map((chunks) => Buffer.concat(chunks));
-    const prefix = `${header.instance}/packs/${header.epoch}/`;
-    return { header, plain, packs: header.packs.map(({ pack }) => prefix + pack) };
+    return { header, plain, packs: packsOf(header) };
   } catch (error) {
     assertTheFault(error);
     return undefined;
