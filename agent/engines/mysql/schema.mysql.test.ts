@@ -24,9 +24,7 @@ async function dumpSchema(database: string): Promise<string[]> {
     "--",
     database,
   ]);
-  // The beginning of a trigger is printed as it was typed.
-  const typed = /TRIGGER (?:source\.)?`?([^`]*?)`? (\w+ \w+ ON) (?:source\.)?`?(\w+)`?/g;
-  const plain = stdout.replace(typed, "TRIGGER $1 $2 $3");
+  const plain = stdout.replace(/TRIGGER source\.(\w+ \w+ \w+) ON source\./g, "TRIGGER $1 ON ");
   return plain.replaceAll(quoteName(database), "`*`").split("\n");
 }
 
@@ -136,7 +134,7 @@ test("code comes back with its definer, modes and character sets", async () => {
     "CREATE DEFINER = writers VIEW checked AS SELECT * FROM t WHERE id > 1 WITH LOCAL CHECK OPTION",
     "CREATE TRIGGER second BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 2",
     "CREATE TRIGGER source.first BEFORE INSERT ON source.t FOR EACH ROW PRECEDES second SET NEW.a = 1",
-    "CREATE TRIGGER `it's` AFTER UPDATE ON t FOR EACH ROW BEGIN SET @x = 'é'; END",
+    "CREATE TRIGGER `it's` AFTER UPDATE ON t FOR EACH ROW BEGIN SET @x = 'é\\\\N\\n'; END",
     "CREATE EVENT every_day ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' COMMENT 'PRESERVE ENABLE' DO DELETE FROM t",
     "SET time_zone = '+05:00'",
     "CREATE EVENT once ON SCHEDULE AT '2035-01-01 00:00:00' ON COMPLETION PRESERVE DISABLE DO SELECT 1",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { disableEvent } from "./objects-events.ts";
+import { dropHeadQualifiers } from "./objects-triggers.ts";
 import { orderViews } from "./order-views.ts";
 import { dropOwnQualifier, dropOwnQualifierOfView, mentionsDatabase } from "./own-qualifier.ts";
 import { quoteName, quotePlain } from "./quote.ts";
@@ -105,6 +106,20 @@ test("mentionsDatabase() reads a body as its sql_mode does", () => {
   assert.ok(mentionsDatabase('select * from "shop".t', "shop", "ANSI_QUOTES"));
   assert.ok(!mentionsDatabase('select "shop".t', "shop", ""));
   assert.ok(!mentionsDatabase("select 'shop.t', shop -- shop.t\n", "shop", ""));
+});
+
+test("dropHeadQualifiers() takes the database off the head of a trigger only", () => {
+  const trigger = (name: string, table: string) =>
+    `CREATE DEFINER=\`a\`@\`b.c\` trigger ${name} before insert\n on ${table} FOR /* x */ each row set @a = shop.f('shop.x'); /* for each row */`;
+  for (const [name, table] of [
+    ["shop.tr", "`shop`.t"],
+    ["`shop` . tr", "shop /* c */ . t"],
+    ["tr", "t"],
+  ] as const)
+    assert.equal(dropHeadQualifiers(trigger(name, table), ""), trigger("tr", "t"));
+  const ansi = 'CREATE TRIGGER "shop"."tr" AFTER UPDATE ON "t" FOR EACH ROW SET @a = 1';
+  assert.equal(dropHeadQualifiers(ansi, "ANSI_QUOTES"), ansi.replace('"shop".', ""));
+  assert.equal(dropHeadQualifiers("CREATE VIEW v AS SELECT 1", ""), undefined);
 });
 
 test("disableEvent() replaces the status, and nothing in comments and bodies", () => {

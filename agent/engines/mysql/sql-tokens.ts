@@ -10,7 +10,7 @@ const patterns: [SqlToken["kind"], RegExp][] = [
   // Version comments hold SQL: only their borders are left out of sight.
   ["comment", /\/\*M?!\d*|\*\/|\/\*[^]*?(?:\*\/|$)|--(?=\s|$)[^\n]*|#[^\n]*/y],
   ["name", /`(?:[^`]|``)*`/y],
-  ["word", /[\p{L}\p{N}_$@.]*[\p{L}\p{N}_$@]/uy],
+  ["word", /[\p{L}\p{N}_$@]+(?:\.[\p{L}\p{N}_$@]+)*/uy],
   ["sign", /[^]/uy],
 ];
 const quoted = /(?:[^\\']|\\[^]|'')*'/y;
