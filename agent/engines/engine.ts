@@ -56,7 +56,7 @@ export interface ServerFacts {
 }
 
 export interface SnapshotOptions extends Waiting {
-  startReaders(ticket: SnapshotTicket): Promise<void>;
+  startReaders: (ticket: SnapshotTicket) => Promise<void>;
 }
 
 /** What a reader needs to join a snapshot. Plain data: it crosses threads. */

@@ -24,7 +24,7 @@ export interface Damage {
 }
 
 export interface CheckOptions {
-  /** `quick`: every map, and that every object is there with its size. `full`: every byte, too. */
+  /** `quick`: every map, every object's size, every pack's index. `full`: every byte, too. */
   level: "quick" | "full";
   signal: AbortSignal;
 }
@@ -112,8 +112,8 @@ async function* checkPack(check: PackCheck): AsyncGenerator<CheckEvent, void> {
   const found = await store.head(object, { signal: options.signal });
   if (found === undefined) return yield damage("it is not there");
   if (found.size !== size) yield damage(`it has ${found.size} bytes instead of ${size}`);
-  if (options.level === "quick") return yield { kind: "progress", object, bytes: 0, chunks: 0 };
   if (first) yield* checkPackIndex(check, found.size);
+  if (options.level === "quick") return yield { kind: "progress", object, bytes: 0, chunks: 0 };
   yield* checkFrames(check);
 }
 

@@ -32,7 +32,7 @@ const aboutOneManifest = new Set(["repository-damaged", "repository-newer"]);
 
 /**
  * The backup of that name: an id or the unique beginning of one; `latest`; or
- * `host/database:latest`. The latest is the last complete one; a partial one must be named.
+ * `host/database:latest`. The latest may be a partial one; its header says so.
  */
 export async function findBackup(
   store: ObjectStore,
@@ -69,18 +69,15 @@ async function findLatest(
   { manifests, of, signal }: Search,
 ): Promise<BackupHeader> {
   let latest: BackupHeader | undefined;
-  let partial: string | undefined;
   for (const { key, id } of manifests.toSorted((a, b) => (a.id < b.id ? 1 : -1))) {
     // Ids tell seconds; within one second, headers are compared.
     if (latest !== undefined && secondOf(id) < secondOf(latest.id)) break;
     const { header } = await readHeader(store, key, { signal });
     if (of !== undefined && `${header.source.host}/${header.source.database}` !== of) continue;
-    if (header.state === "partial") partial ??= header.id;
-    else if (latest === undefined || isLater(header, latest)) latest = header;
+    if (latest === undefined || isLater(header, latest)) latest = header;
   }
   if (latest !== undefined) return latest;
-  const what = of === undefined ? "there is none" : `there is none of ${of}`;
-  throw unknown("latest", partial === undefined ? what : `all are partial, the last is ${partial}`);
+  throw unknown("latest", of === undefined ? "there is none" : `there is none of ${of}`);
 }
 
 function secondOf(id: string): string {

@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** Bytes of chunks between two collections: what a thread may hold beyond what it uses. */
-const interval = 8 << 20;
+const interval = 4 << 20;
 
 /**
  * Keeps dead buffers from piling up. Sealing and opening a chunk leaves buffers of several times its
@@ -11,19 +11,22 @@ const interval = 8 << 20;
  * few MB, so a collection takes about a millisecond.
  */
 export class OffHeapGarbage {
-  readonly #collect: () => void;
   #bytes = 0;
-
-  constructor() {
-    setFlagsFromString("--expose-gc");
-    this.#collect = runInNewContext("gc") as () => void;
-  }
 
   /** Tells that a chunk of so many bytes went through. */
   note(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes < interval) return;
     this.#bytes = 0;
-    this.#collect();
+    collect ??= exposeCollector();
+    collect();
   }
+}
+
+/** The thread's collector: making it needs a context of its own, once. */
+let collect: (() => void) | undefined;
+
+function exposeCollector(): () => void {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
 }

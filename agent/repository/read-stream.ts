@@ -49,7 +49,7 @@ export async function* readStream(options: ReadStreamOptions): AsyncGenerator<Ui
 }
 
 /** Bytes of one run; two of them are in memory at once. */
-const runBytes = 4 << 20;
+const runBytes = 2 << 20;
 
 /** References that lie one behind the other in their pack. */
 export function* joinNeighbours(chunks: readonly ChunkRef[]): Generator<ChunkRef[], void> {

@@ -88,7 +88,7 @@ async function damageACopy(dbctl: DbctlScratch, { backup, instance }: Document):
   const damaged = await narrator.step("Flip one bit in a copy of the repository, verify that", () =>
     verify(`file://${copy}`),
   );
-  const { message = "no error" } = damaged.document.error ?? {};
+  const { message } = damaged.document.error;
   narrator.note(message);
   const held = damaged.code === 65 && message.includes(object);
   narrator.check("verify fails and names the damaged object", held);
