@@ -32,8 +32,8 @@ export async function listSubscriptions(catalog: Catalog): Promise<DraftList> {
         ${flag("failover", "subfailover", "false")},
         CASE WHEN to_jsonb(s) ->> 'suborigin' <> 'any'
           THEN 'origin = ' || quote_literal(to_jsonb(s) ->> 'suborigin') END) AS options
-    FROM (SELECT * FROM pg_subscription
-      WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())) s`,
+    FROM pg_subscription s
+    WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())`,
   );
   const drafts = rows.flatMap(({ key, connection, publications, options }): Draft[] => {
     const name = catalog.own.get(key)?.identity;

@@ -108,7 +108,7 @@ export async function listEventTriggers(catalog: Catalog): Promise<DraftList> {
   const own = rows.filter(({ key }) => catalog.own.has(key));
   const drafts = own.map(({ key, name, event, tags, routine, enabled }): Draft => {
     const filter = tags.length === 0 ? "" : ` WHEN TAG IN (${tags.map(quoteLiteral).join(", ")})`;
-    const create = `CREATE EVENT TRIGGER ${name} ON ${event}${filter} EXECUTE FUNCTION ${routine}`;
+    const create = `CREATE EVENT TRIGGER ${name} ON ${event}${filter} EXECUTE PROCEDURE ${routine}`;
     const state = `ALTER EVENT TRIGGER ${name} ${states[enabled]}`;
     return {
       kind: "event trigger",
