@@ -437,4 +437,32 @@ neue Zeile" > 0),
     COMMENT ON FOREIGN TABLE public."F t" IS 'f'; COMMENT ON COLUMN public."F t".a IS 'a';
     COMMENT ON SERVER "Serv 1" IS 's'; COMMENT ON FOREIGN DATA WRAPPER "Wrap 1" IS 'w';
   `,
+
+  "names that look like anything but names": String.raw`
+    CREATE SCHEMA "a.b"; CREATE SCHEMA "select"; CREATE SCHEMA "'; DROP SCHEMA public; --";
+    CREATE TABLE "a.b"."c.d" ("e.f" int, "$1" text DEFAULT '$1', "%I" int, "\" int, " " int, "üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü" int);
+    CREATE TABLE "'; DROP SCHEMA public; --"."
+" (id int CONSTRAINT "on x" PRIMARY KEY, r int CONSTRAINT "fk ""on"" y" REFERENCES "'; DROP SCHEMA public; --"."
+", CONSTRAINT " on domain " CHECK (id > 0));
+    CREATE INDEX "%s" ON "a.b"."c.d" ("%I", (" " + 1));
+    CREATE SEQUENCE "select"."Seq'%I";
+    CREATE FUNCTION "select"."(int)"("a,b" int, "from" text) RETURNS TABLE ("c,d" int) LANGUAGE sql
+      AS 'SELECT 1';
+    CREATE FUNCTION "select"."tr\n"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END';
+    CREATE TRIGGER "for each row" AFTER INSERT ON "a.b"."c.d" EXECUTE FUNCTION "select"."tr\n"();
+    CREATE VIEW "select"."from" ("x as", "union") AS SELECT "e.f", "$1" FROM "a.b"."c.d";
+    CREATE RULE "on select" AS ON UPDATE TO "select"."from" DO INSTEAD NOTHING;
+    CREATE POLICY "to public" ON "a.b"."c.d" TO "Role ""1";
+    CREATE STATISTICS "select"."st%" ON "%I", "\" FROM "a.b"."c.d";
+    CREATE TYPE "select"."int" AS ENUM ('', '%', '"', '
+');
+    CREATE DOMAIN "select"."text" AS "select"."int" CONSTRAINT " on " CHECK (VALUE > '%');
+    CREATE TABLE "select"."table" (a "select"."int" DEFAULT '%', b "select"."text", c int, d text);
+    GRANT SELECT ("%I", "\") ON "a.b"."c.d" TO "Role ""1";
+    COMMENT ON TABLE "a.b"."c.d" IS '\ '' %I $1'; COMMENT ON CONSTRAINT " on " ON DOMAIN "select"."text" IS ' on ';
+    COMMENT ON CONSTRAINT " on domain " ON "'; DROP SCHEMA public; --"."
+" IS 'x'; COMMENT ON COLUMN "a.b"."c.d"."e.f" IS 'y'; COMMENT ON TRIGGER "for each row" ON "a.b"."c.d" IS 'z';
+    COMMENT ON FUNCTION "select"."(int)" IS 'f'; COMMENT ON RULE "on select" ON "select"."from" IS 'r';
+    COMMENT ON POLICY "to public" ON "a.b"."c.d" IS 'p';
+  `,
 };
