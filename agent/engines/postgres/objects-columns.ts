@@ -22,6 +22,7 @@ export interface Column {
   options: string | null;
   foreignOptions: string | null;
   local: boolean;
+  inherited: boolean;
   /** The sequence behind an identity column; a partition of 17 and newer has none of its own. */
   sequence: { key: string; name: string; options: string; logged: boolean } | null;
 }
@@ -54,7 +55,7 @@ export async function readColumns(
       ${optionList("a.attoptions")} AS options,
       (SELECT string_agg(quote_ident(option_name) || ' ' || quote_literal(option_value), ', ')
         FROM pg_options_to_table(a.attfdwoptions)) AS "foreignOptions",
-      a.attislocal AS local,
+      a.attislocal AS local, a.attinhcount > 0 AS inherited,
       ${sequenceOf} AS sequence
     FROM pg_attribute a
       JOIN pg_class c ON c.oid = a.attrelid
