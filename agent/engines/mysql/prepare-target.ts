@@ -5,6 +5,7 @@ import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
 import { missingRequirements } from "./requirements.ts";
 import { type Login, openSession, type Session } from "./session.ts";
+import { refuseUntrustedFunctions } from "./untrusted-functions.ts";
 import { baseSettings } from "./setup-session.ts";
 
 type Options = { create: boolean } & Waiting;
@@ -25,6 +26,7 @@ export async function prepareTarget(
   await checkDatabase(catalog, create);
   const missing = await missingRequirements(catalog, plan.list.requires);
   if (missing.length > 0) throw lacking(database, missing);
+  await refuseUntrustedFunctions(catalog, plan.list.objects);
   if (create) {
     const sql = `CREATE DATABASE ${quoteName(database)}`;
     await session.execute(sql, { signal, act: `create database ${database}` });
