@@ -1,6 +1,6 @@
 import { DbctlError } from "../../../core/errors.ts";
 import type { PreparedTarget, RestorePlan, Waiting } from "../engine.ts";
-import { type Catalog, ask, inSchema } from "./catalog.ts";
+import { ask, type Catalog, inSchema, openCatalog } from "./catalog.ts";
 import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
 import { missingRequirements } from "./requirements.ts";
@@ -16,11 +16,10 @@ export async function prepareTarget(
   plan: RestorePlan,
   { create, signal }: Options,
 ): Promise<PreparedTarget> {
-  const { database } = login.target;
   await using session = await openSession(login, { signal, database: null });
   await session.execute(baseSettings(session, ""), { signal, act: "set up a session" });
-  const isMysql = session.greeting.flavour === "mysql";
-  const catalog = { session, database, signal, isMysql };
+  const catalog = await openCatalog(session, login.target.database, signal);
+  const { database } = catalog;
   checkServer(session, plan);
   await checkLocalFiles(catalog);
   await checkDatabase(catalog, create);

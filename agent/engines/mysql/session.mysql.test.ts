@@ -133,6 +133,13 @@ test("a session that the server kills fails with what happened", async () => {
   await session[Symbol.asyncDispose]();
 });
 
+test("disposing a session that the server has ended is no error, also twice", async () => {
+  const session = await openSession(scratch.login("mysql"), { signal });
+  await scratch.run("mysql", [`KILL ${session.greeting.threadId}`]);
+  await session[Symbol.asyncDispose]();
+  await session[Symbol.asyncDispose]();
+});
+
 test("statements of more than 16 MB pass in pieces", async () => {
   await scratch.run("mysql", ["SET GLOBAL max_allowed_packet = 64 << 20"]);
   await using session = await openSession(scratch.login("mysql"), { signal });

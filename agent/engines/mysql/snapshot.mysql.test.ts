@@ -152,6 +152,16 @@ test("stopWrites() by a read lock waits for long statements, and does not queue 
   await using _ = await stopping;
 });
 
+test("openSnapshot() waits for another backup's stop, and tries again", async () => {
+  const other = await openSession(scratch.login("source"), { signal });
+  for (const stage of ["START", "BLOCK_COMMIT"])
+    await other.execute(`BACKUP STAGE ${stage}`, { signal });
+  const opening = openView(scratch.engine("source"), 1);
+  await sleep(5_500);
+  await other[Symbol.asyncDispose]();
+  await using _ = await opening;
+});
+
 test("openSnapshot() gives up a stop of more than 10 s, and lets writers go on", async () => {
   await scratch.run("source", accounts);
   const engine = scratch.engine("source");
@@ -260,4 +270,18 @@ test("openSnapshot() names the missing right as a GRANT that helps", async () =>
   }
   assert.equal(remedies.length, 3, remedies.join("\n"));
   await scratch.run("mysql", ["DROP USER weak@localhost"]);
+});
+
+test("openSnapshot() finds everything, however the database's name is written where case is nothing", async () => {
+  await using folded = await openScratch({ "lower-case-table-names": "1" });
+  await folded.root.execute("CREATE DATABASE Shop", { signal });
+  await folded.run("shop", ["CREATE TABLE T (a INT)"]);
+  await using view = await openView(folded.engine("SHOP"), 0);
+  const [table] = await view.snapshot.listTables();
+  assert.deepEqual([table?.schema, table?.name], ["shop", "t"]);
+  const { objects } = await view.snapshot.listObjects();
+  assert.deepEqual(
+    objects.map(({ kind, name }) => `${kind} ${name}`),
+    ["database shop", "table t"],
+  );
 });

@@ -1,6 +1,6 @@
 import { DbctlError } from "../../../core/errors.ts";
 import type { ObjectList, Part, Snapshot, SnapshotOptions, TableData } from "../engine.ts";
-import { ask, type Catalog } from "./catalog.ts";
+import { ask, type Catalog, openCatalog } from "./catalog.ts";
 import { cutParts } from "./cut-parts.ts";
 import { listObjects } from "./list-objects.ts";
 import { planTables, type TablePlan } from "./list-tables.ts";
@@ -34,9 +34,7 @@ export async function openSnapshot(login: Login, options: SnapshotOptions): Prom
     return session;
   };
   const leader = await open();
-  const session = await open();
-  const isMysql = session.greeting.flavour === "mysql";
-  const catalog = { session, database: login.target.database, signal, isMysql };
+  const catalog = await openCatalog(await open(), login.target.database, signal);
   await checkReadingRights(catalog);
   const moment = await pinMoment(login, { leader, catalog, options });
   const owned = stack.move();
