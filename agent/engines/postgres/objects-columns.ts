@@ -76,9 +76,11 @@ export const sequenceOptions = `format('INCREMENT BY %s MINVALUE %s MAXVALUE %s 
   s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
   CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END)`;
 
+/** Before 15 there are no unlogged sequences: nothing to change. */
 const sequenceOf = `(SELECT json_build_object('key', 'pg_class:' || sc.oid,
     'name', format('%I.%I', sn.nspname, sc.relname), 'options', ${sequenceOptions},
-    'logged', sc.relpersistence = 'p')
+    'logged', CASE WHEN current_setting('server_version_num')::int < 150000
+      THEN c.relpersistence ELSE sc.relpersistence END = 'p')
   FROM pg_depend p JOIN pg_class sc ON sc.oid = p.objid JOIN pg_sequence s ON s.seqrelid = sc.oid
     JOIN pg_namespace sn ON sn.oid = sc.relnamespace
   WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass

@@ -379,6 +379,9 @@ neue Zeile" > 0),
     CREATE FUNCTION "O p".btcmp(int, "O p".num) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
     ALTER OPERATOR FAMILY pg_catalog.integer_ops USING btree
       ADD FUNCTION 1 (int, "O p".num) "O p".btcmp(int, "O p".num);
+    CREATE OPERATOR "O p".<|> (FUNCTION = "O p".eq, LEFTARG = "O p".num, RIGHTARG = "O p".num,
+      NEGATOR = OPERATOR("O p".!<|>));
+    DROP OPERATOR "O p".<|> ("O p".num, "O p".num);
     CREATE OPERATOR "O p".<=> (FUNCTION = "O p".gt, LEFTARG = "O p".num, RIGHTARG = "O p".num,
       NEGATOR = OPERATOR("O p".!<=>));
     CREATE TABLE "O p".t (n "O p".num, CHECK (n OPERATOR("O p".<<<) 7));
