@@ -74,7 +74,7 @@ async function authenticate(wire: Wire, { act, ...channel }: Channel): Promise<v
       case 0xfe: {
         const fields = new FieldReader(payload, 1);
         plugin = fields.untilNul().toString("latin1");
-        const seed = fields.rest().subarray(0, 20);
+        const seed = fields.rest();
         await wire.send(answerAuth({ ...channel, plugin, seed }), sequence + 1);
         break;
       }

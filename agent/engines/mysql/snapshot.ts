@@ -136,10 +136,9 @@ async function assertAlive(leader: Session, catalog: Catalog, moment: Moment): P
  */
 async function assertSameTables(catalog: Catalog, moment: Moment): Promise<void> {
   const sign = ({ name, type, engine }: TableEntry) => JSON.stringify([name, type, engine]);
-  const before = moment.tables.map(sign);
-  const now = (await readTableList(catalog)).map(sign);
-  const differing =
-    before.find((one) => !now.includes(one)) ?? now.find((one) => !before.includes(one));
+  const before = new Set(moment.tables.map(sign));
+  const now = new Set((await readTableList(catalog)).map(sign));
+  const [differing] = before.symmetricDifference(now);
   if (differing === undefined) return;
   const [name] = JSON.parse(differing) as [string];
   throw new DbctlError("busy", `Cannot back up: table ${name} was changed meanwhile`, {

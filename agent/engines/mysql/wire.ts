@@ -12,6 +12,8 @@ const readAhead = 1 << 20;
 /** Bytes given to a sink before it is asked again whether it is full. */
 const pieceBytes = 128 << 10;
 const largestPayload = 0xffffff;
+/** How long a server may take to close the connection after our goodbye. */
+const goodbyeMs = 1000;
 
 /**
  * A connection as packets. Bytes come into memory of our own or, while rows are pumped, straight
@@ -128,7 +130,9 @@ export class Wire {
     this.#ending = true;
     this.#socket.end();
     this.#socket.resume();
+    const impatient = setTimeout(() => this.#socket.destroy(), goodbyeMs);
     await this.#closed.promise;
+    clearTimeout(impatient);
   }
 
   destroy(reason: unknown): void {
