@@ -20,9 +20,9 @@ const sqlMode =
 
 /**
  * Warnings of definitions that change nothing: 1287, 1681 deprecated syntax, 1831 duplicate index,
- * 3719, 3778 names of utf8. Notes (level "Note") change nothing either.
+ * 3719, 3778 names of utf8; 139, 1478 options that InnoDB keeps but does not follow. Notes (level "Note") change nothing either.
  */
-const harmless = new Set(["1287", "1681", "1831", "3719", "3778"]);
+const harmless = new Set(["139", "1478", "1287", "1681", "1831", "3719", "3778"]);
 
 /** A session that builds objects and loads rows into the target's database. */
 export async function openLoader(login: Login, { signal }: Waiting): Promise<Loader> {
@@ -41,7 +41,8 @@ async function resetSession(session: Session, signal: AbortSignal): Promise<void
   const { flavour, version } = session.greeting;
   const number = versionNumber(version);
   const more = ["foreign_key_checks = 0", "unique_checks = 1", "max_error_count = 65535"];
-  if (flavour === "mariadb") more.push("check_constraint_checks = 0");
+  // What the source has is taken as it is, also rows and options that are refused by now.
+  if (flavour === "mariadb") more.push("check_constraint_checks = 0", "innodb_strict_mode = 0");
   if (flavour === "mariadb" && number >= 1011) more.push("system_versioning_insert_history = 1");
   const settings = more.map((setting) => `SESSION ${setting}`).join(", ");
   await session.execute(`${baseSettings(session, sqlMode)}, ${settings}`, {

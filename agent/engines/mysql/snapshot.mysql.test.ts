@@ -208,6 +208,23 @@ test("a table that is changed while the backup runs fails it", async () => {
   }
 });
 
+test("limits of the server on time do not end a snapshot", async () => {
+  const limits = ["max_statement_time = 1", "idle_transaction_timeout = 1", "wait_timeout = 1"];
+  for (const limit of limits) await scratch.root.execute(`SET GLOBAL ${limit}`, { signal });
+  await scratch.run("source", ["CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)"]);
+  {
+    await using view = await openView(scratch.engine("source"), 1);
+    await sleep(2_500);
+    assert.equal((await readTables(view)).get("a")?.sums.rows, 1n);
+  }
+  for (const limit of [
+    "max_statement_time = 0",
+    "idle_transaction_timeout = 0",
+    "wait_timeout = 28800",
+  ])
+    await scratch.root.execute(`SET GLOBAL ${limit}`, { signal });
+});
+
 test("readers leave no lock on a table behind", async () => {
   await scratch.run("source", ["CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)"]);
   await using view = await openView(scratch.engine("source"), 1);
