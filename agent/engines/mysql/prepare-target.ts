@@ -3,6 +3,7 @@ import type { PreparedTarget, RestorePlan, Waiting } from "../engine.ts";
 import { ask, type Catalog, inSchema, openCatalog } from "./catalog.ts";
 import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
+import { checkDefinerRights } from "./rights.ts";
 import { missingRequirements } from "./requirements.ts";
 import { type Login, openSession, type Session } from "./session.ts";
 import { refuseUntrustedFunctions } from "./untrusted-functions.ts";
@@ -25,6 +26,11 @@ export async function prepareTarget(
   await checkDatabase(catalog, create);
   const missing = await missingRequirements(catalog, plan.list.requires);
   if (missing.length > 0) throw lacking(database, missing);
+  const definers = plan.list.requires.filter(({ kind }) => kind === "account");
+  await checkDefinerRights(
+    catalog,
+    definers.map(({ name }) => name),
+  );
   await refuseUntrustedFunctions(catalog, plan.list.objects);
   if (create) {
     const sql = `CREATE DATABASE ${quoteName(database)}`;

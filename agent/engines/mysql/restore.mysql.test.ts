@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Loader, RestorePlan, SchemaObject, TableData } from "../engine.ts";
+import { createMysqlEngine } from "./engine.ts";
 import { copyDatabase, openScratch, openView, readTables, type Scratch } from "./scratch-copy.ts";
 
 let scratch: Scratch;
@@ -215,6 +216,26 @@ test("prepareTarget() names all that the target lacks, and creates nothing", asy
     return true;
   });
   await assert.rejects(scratch.engine("copy").probe({ signal }), { code: "database-unknown" });
+});
+
+test("prepareTarget() refuses an account that may not create objects of others", async () => {
+  await scratch.run("source", ["CREATE VIEW v AS SELECT 1 AS n"]);
+  const plan = await planOf("source");
+  const grants = ["SELECT ON mysql.*", "CREATE, DROP, CREATE VIEW ON copy.*"];
+  await scratch.run("mysql", ["CREATE USER maker@localhost"]);
+  await scratch.run(
+    "mysql",
+    grants.map((line) => `GRANT ${line} TO maker@localhost`),
+  );
+  const { target } = scratch.login("copy");
+  const engine = createMysqlEngine({ target: { ...target, user: "maker" }, password: undefined });
+  const preparing = engine.prepareTarget(plan, { create: true, signal });
+  const remedy = "Run GRANT SET USER ON *.* TO `maker`@`localhost`";
+  await assert.rejects(preparing, { code: "engine-denied", remedy });
+  await scratch.root.execute(remedy.replace("Run ", ""), { signal });
+  const made = await engine.prepareTarget(plan, { create: true, signal });
+  await made.undo({ signal });
+  await scratch.run("mysql", ["DROP USER maker@localhost"]);
 });
 
 test("prepareTarget() refuses another product and an older server", async () => {

@@ -1,5 +1,5 @@
 import { DbctlError } from "../../../core/errors.ts";
-import { ask, type Catalog } from "./catalog.ts";
+import { ask, type Catalog, must } from "./catalog.ts";
 import { quoteAccount, quoteName } from "./quote.ts";
 import { errnoOf } from "./server-error.ts";
 
@@ -11,17 +11,43 @@ const needed = ["SELECT", "SHOW VIEW", "TRIGGER", "EVENT"];
  * what the account has no right to.
  */
 export async function checkReadingRights(catalog: Catalog): Promise<void> {
-  const [who] = await ask(catalog, "SELECT CURRENT_USER() AS account", "ask who logged in");
-  const account = quoteAccount(who?.["account"] ?? "");
-  const rows = await ask(catalog, "SHOW GRANTS", "read the account's rights");
-  const lines = rows.map((row) => Object.values(row)[0] ?? "");
-  const has = readRights(lines, catalog.database);
+  const account = quoteAccount(await readAccount(catalog));
+  const has = readRights(await readGrants(catalog), catalog.database);
   const missing = needed.filter((right) => !has.has(right) && !has.has("ALL PRIVILEGES"));
   if (missing.length > 0) {
     const on = `${quoteName(catalog.database)}.*`;
     throw denied(catalog, `GRANT ${missing.join(", ")} ON ${on} TO ${account}`);
   }
   await checkRoutineRights(catalog, { account, has });
+}
+
+/** Rights, one of which it takes to create objects in the name of other accounts. */
+const definerRights = ["ALL PRIVILEGES", "SUPER", "SET USER", "SET_USER_ID", "SET_ANY_DEFINER"];
+
+/** Refuses an account that could not restore the definers of views and routines. */
+export async function checkDefinerRights(catalog: Catalog, definers: string[]): Promise<void> {
+  const account = await readAccount(catalog);
+  const other = definers.find((definer) => definer !== account);
+  if (other === undefined) return;
+  const everywhere = (await readGrants(catalog)).filter((line) => line.includes(" ON *.* TO "));
+  const has = readRights(everywhere, catalog.database);
+  if (definerRights.some((right) => has.has(right))) return;
+  const right = catalog.isMysql ? "SET_ANY_DEFINER" : "SET USER";
+  throw new DbctlError(
+    "engine-denied",
+    `Cannot restore objects of ${other}: ${account} may create objects in its own name only`,
+    { remedy: `Run GRANT ${right} ON *.* TO ${quoteAccount(account)}` },
+  );
+}
+
+async function readAccount(catalog: Catalog): Promise<string> {
+  const [who] = await ask(catalog, "SELECT CURRENT_USER() AS account", "ask who logged in");
+  return must(who, "account");
+}
+
+async function readGrants(catalog: Catalog): Promise<string[]> {
+  const rows = await ask(catalog, "SHOW GRANTS", "read the account's rights");
+  return rows.map((row) => Object.values(row)[0] ?? "");
 }
 
 const grant = /^GRANT (.+?) ON (?:(\*\.\*)|`((?:[^`]|``)*)`\.\*) TO /;
