@@ -60,7 +60,7 @@ function talkOver(socket: Socket): Talk {
   const reader = new PacketReader();
   let arrived = Promise.withResolvers<void>();
   socket.on("data", (bytes) => {
-    reader.push(bytes);
+    reader.push(Buffer.from(bytes));
     arrived.resolve();
     arrived = Promise.withResolvers();
   });
