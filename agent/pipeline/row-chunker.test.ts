@@ -21,7 +21,8 @@ function feed(chunker: RowChunker, framing: Framing, { stream, pieces }: Feed) {
   let kept = 0;
   let at = 0;
   for (const size of [...pieces, stream.length]) {
-    for (let end = Math.min(at + size, stream.length); at < end;) {
+    const end = Math.min(at + size, stream.length);
+    while (at < end) {
       const n = Math.min(end - at, chunker.input.length - kept);
       chunker.input.set(stream.subarray(at, at + n), kept);
       at += n;

@@ -34,6 +34,7 @@ function installServers() {
     ["/usr/lib/postgresql/15/bin/postgres", "postgresql-15"],
     ["/usr/share/postgresql/15/extension/hstore.control", "postgresql-contrib"],
     ["/usr/sbin/mariadbd", "mariadb-server"],
+    ...(process.argv[2] === "bench" ? [["/usr/bin/zstd", "zstd"]] : []),
   ].filter(([file]) => !existsSync(file));
   if (wanted.length === 0) return [];
   const names = wanted.map(([, name]) => name);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { DbctlError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
+import { signWithPassword } from "./ed25519.ts";
 
 export interface AuthRequest {
   plugin: string;
@@ -24,6 +25,8 @@ export function answerAuth({ plugin, seed, password, ...channel }: AuthRequest):
       return secret.length === 0 ? secret : sha2Scramble(secret, seed);
     case "sha256_password":
       return secret.length === 0 ? Buffer.alloc(1) : clearPassword(password, channel.private);
+    case "client_ed25519":
+      return signWithPassword(secret, seed.subarray(0, 32));
     case "auth_socket":
     case "unix_socket":
       return Buffer.alloc(0);
@@ -33,7 +36,7 @@ export function answerAuth({ plugin, seed, password, ...channel }: AuthRequest):
         `Cannot log in: the account uses the plugin "${plugin}", which dbctl does not speak`,
         {
           remedy:
-            "Use an account with mysql_native_password, caching_sha2_password or unix_socket for dbctl",
+            "Use an account with mysql_native_password, caching_sha2_password, ed25519 or unix_socket",
         },
       );
   }

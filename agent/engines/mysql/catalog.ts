@@ -10,6 +10,17 @@ export interface Catalog {
   isMysql: boolean;
 }
 
+/** The catalog of a database, under the name that the server itself gives it. */
+export async function openCatalog(
+  session: Session,
+  name: string,
+  signal: AbortSignal,
+): Promise<Catalog> {
+  const [row] = await session.query("SELECT @@lower_case_table_names AS lower_", { signal });
+  const database = row?.["lower_"] === "1" ? name.toLowerCase() : name;
+  return { session, database, signal, isMysql: session.greeting.flavour === "mysql" };
+}
+
 /** Runs a query on the catalog; `act` completes "Cannot …". */
 export function ask({ session, signal }: Catalog, sql: string, act: string): Promise<Row[]> {
   return session.query(sql, { signal, act });

@@ -18,7 +18,7 @@ export interface Talk {
 /** Starts a server that holds the talk with every client. */
 export async function startFakeServer(talk: (talk: Talk) => Promise<void>): Promise<FakeServer> {
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on("error", () => undefined);
     void talk(talkOver(socket)).catch(() => socket.destroy());
@@ -60,7 +60,7 @@ function talkOver(socket: Socket): Talk {
   const reader = new PacketReader();
   let arrived = Promise.withResolvers<void>();
   socket.on("data", (bytes) => {
-    reader.push(bytes);
+    reader.push(Buffer.from(bytes));
     arrived.resolve();
     arrived = Promise.withResolvers();
   });

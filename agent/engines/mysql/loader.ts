@@ -4,7 +4,9 @@ import type { Loader, SchemaObject, TableData, Waiting } from "../engine.ts";
 import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
 import { RowEncoder } from "./row-encoder.ts";
-import { type Login, openSession, type Outcome, type Row, type Session } from "./session.ts";
+import { errnoOf } from "./server-error.ts";
+import type { Outcome } from "./answers.ts";
+import { type Login, openSession, type Row, type Session } from "./session.ts";
 import { baseSettings } from "./setup-session.ts";
 import { detailsOf } from "./table-details.ts";
 import { loadExpression } from "./value-codec.ts";
@@ -18,11 +20,9 @@ const sqlMode =
 
 /**
  * Warnings of definitions that change nothing: 1287, 1681 deprecated syntax, 1831 duplicate index,
- * 3719, 3778 names of utf8. Notes (level "Note") change nothing either, but for those below.
+ * 3719, 3778 names of utf8; 139, 1478 options that InnoDB keeps but does not follow. Notes (level "Note") change nothing either.
  */
-const harmless = new Set(["1287", "1681", "1831", "3719", "3778"]);
-/** 1544, 1588: an event in the past, which is dropped or disabled at once. */
-const harmfulNotes = new Set(["1544", "1588"]);
+const harmless = new Set(["139", "1478", "1287", "1681", "1831", "3719", "3778"]);
 
 /** A session that builds objects and loads rows into the target's database. */
 export async function openLoader(login: Login, { signal }: Waiting): Promise<Loader> {
@@ -41,7 +41,8 @@ async function resetSession(session: Session, signal: AbortSignal): Promise<void
   const { flavour, version } = session.greeting;
   const number = versionNumber(version);
   const more = ["foreign_key_checks = 0", "unique_checks = 1", "max_error_count = 65535"];
-  if (flavour === "mariadb") more.push("check_constraint_checks = 0");
+  // What the source has is taken as it is, also rows and options that are refused by now.
+  if (flavour === "mariadb") more.push("check_constraint_checks = 0", "innodb_strict_mode = 0");
   if (flavour === "mariadb" && number >= 1011) more.push("system_versioning_insert_history = 1");
   const settings = more.map((setting) => `SESSION ${setting}`).join(", ");
   await session.execute(`${baseSettings(session, sqlMode)}, ${settings}`, {
@@ -55,10 +56,25 @@ async function build(session: Session, object: SchemaObject, { signal }: Waiting
   await resetSession(session, signal);
   for (const sql of object.statements) {
     if (object.section === "validation") await validate(session, sql, { act, signal });
-    else {
-      const outcome = await session.execute(sql, { signal, act });
-      await refuseWarnings(session, outcome, { act, signal });
-    }
+    else if (object.kind === "event status") await switchEvent(session, sql, { act, signal });
+    else await buildStep(session, sql, { act, signal });
+  }
+}
+
+async function buildStep(session: Session, sql: string, { act, signal }: Acting): Promise<void> {
+  const outcome = await session.execute(sql, { signal, act });
+  await refuseWarnings(session, outcome, { act, signal });
+}
+
+/**
+ * An event whose one time is over meanwhile is dropped by the server as it is created, as it was
+ * on the source after it ran (note 1588): there is nothing to switch on then (error 1539).
+ */
+async function switchEvent(session: Session, sql: string, acting: Acting): Promise<void> {
+  try {
+    await buildStep(session, sql, acting);
+  } catch (reason) {
+    if (errnoOf(reason) !== 1539) throw reason;
   }
 }
 
@@ -93,8 +109,7 @@ async function refuseWarnings(
 }
 
 function isHarmless({ Level, Code, Message }: Row): boolean {
-  if (Level === "Note") return !harmfulNotes.has(Code ?? "");
-  if (harmless.has(Code ?? "")) return true;
+  if (Level === "Note" || harmless.has(Code ?? "")) return true;
   return Code === "1105" && (Message ?? "").startsWith("Event scheduler is switched off");
 }
 

@@ -1,3 +1,4 @@
+import { parseRefusal } from "./answers.ts";
 import { answerAuth, clearPassword } from "./auth-plugins.ts";
 import { FieldReader } from "./field-reader.ts";
 import {
@@ -11,7 +12,7 @@ import {
 } from "./handshake.ts";
 import { DbctlError } from "../../../core/errors.ts";
 import { protocolViolated } from "./server-error.ts";
-import { type Login, parseRefusal } from "./session.ts";
+import type { Login } from "./session.ts";
 import { describeTarget, type Flavour, type MysqlTarget } from "./target.ts";
 import type { Wire } from "./wire.ts";
 
@@ -73,7 +74,7 @@ async function authenticate(wire: Wire, { act, ...channel }: Channel): Promise<v
       case 0xfe: {
         const fields = new FieldReader(payload, 1);
         plugin = fields.untilNul().toString("latin1");
-        const seed = fields.rest().subarray(0, 20);
+        const seed = fields.rest();
         await wire.send(answerAuth({ ...channel, plugin, seed }), sequence + 1);
         break;
       }

@@ -1,18 +1,15 @@
-import { ask, type Catalog, must } from "./catalog.ts";
+import { ask, type Catalog, inSchema, must } from "./catalog.ts";
 import { type Drafts, noDrafts } from "./object-draft.ts";
 import { quotePlain } from "./quote.ts";
+import type { Row } from "./session.ts";
 
 /** The database's own properties; statements name no database, so that any can take them. */
 export async function describeDatabase(
   catalog: Catalog,
 ): Promise<{ drafts: Drafts; collation: string }> {
-  const [row] = await ask(
-    catalog,
-    "SELECT @@character_set_database AS charset, @@collation_database AS collation",
-    "read the database's properties",
-  );
+  const row = await readSchema(catalog);
   const [charset, collation] = [must(row, "charset"), must(row, "collation")];
-  const comment = catalog.isMysql ? "" : await readComment(catalog);
+  const comment = row?.["comment"] ?? "";
   const properties = [`CHARACTER SET ${charset}`, `COLLATE ${collation}`];
   if (comment !== "") properties.push(`COMMENT ${quotePlain(comment)}`);
   const drafts = noDrafts();
@@ -27,18 +24,16 @@ export async function describeDatabase(
 }
 
 /** SCHEMA_COMMENT is there from MariaDB 10.5 on. */
-async function readComment(catalog: Catalog): Promise<string> {
-  const rows = await ask(
-    catalog,
-    `SHOW COLUMNS FROM information_schema.SCHEMATA LIKE 'SCHEMA_COMMENT'`,
-    "read the database's properties",
-  );
-  if (rows.length === 0) return "";
+async function readSchema(catalog: Catalog): Promise<Row | undefined> {
+  const act = "read the database's properties";
+  const column = "SHOW COLUMNS FROM information_schema.SCHEMATA LIKE 'SCHEMA_COMMENT'";
+  const hasComment = (await ask(catalog, column, act)).length > 0;
   const [row] = await ask(
     catalog,
-    `SELECT SCHEMA_COMMENT AS comment FROM information_schema.SCHEMATA
-     WHERE CAST(SCHEMA_NAME AS BINARY) = CAST(${quotePlain(catalog.database)} AS BINARY)`,
-    "read the database's properties",
+    `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
+       ${hasComment ? ", SCHEMA_COMMENT AS comment" : ""}
+     FROM information_schema.SCHEMATA WHERE ${inSchema(catalog, "SCHEMA_NAME")}`,
+    act,
   );
-  return must(row, "comment");
+  return row;
 }

@@ -59,12 +59,11 @@ function tableObjects(table: TableEntry, { create, cost }: Printed): SchemaObjec
   const definition = splitCreateTable(create);
   if (definition === undefined || !isTransactional(table))
     return [{ ...object, statements: [create] }];
-  const keysApart = mayBuildKeysLater(table, definition);
   const { items } = definition;
+  const keysApart = mayBuildKeysLater(table, definition);
   const late = items.filter(({ kind }) => keysApart && (kind === "key" || kind === "fulltext"));
-  // The server refuses some keys in ALTER TABLE that it takes in CREATE TABLE (error 138).
-  const keysStay = items.some(({ kind, sql }) => kind === "column" && hasWord(sql, "STORED"));
-  const foreign = items.filter(({ kind }) => kind === "foreign-key" && !keysStay);
+  const foreignApart = mayAddForeignKeysLater(definition);
+  const foreign = items.filter(({ kind }) => kind === "foreign-key" && foreignApart);
   const early = items.filter((item) => !late.includes(item) && !foreign.includes(item));
   const alter = `ALTER TABLE ${quoteName(table.name)}`;
   const keys = late.filter(({ kind }) => kind === "key").map(({ sql }) => `ADD ${sql}`);
@@ -86,16 +85,25 @@ function tableObjects(table: TableEntry, { create, cost }: Printed): SchemaObjec
  * Not when a key decides how rows are stored (no primary key), is needed from the start (the key
  * of AUTO_INCREMENT), or when ALTER TABLE would write history (system versioning).
  */
-function mayBuildKeysLater(table: TableEntry, { items, tail }: TableDefinition): boolean {
+function mayBuildKeysLater(table: TableEntry, definition: TableDefinition): boolean {
+  const { items, tail } = definition;
   const primary = items.find(({ kind }) => kind === "primary");
   if (primary === undefined || table.type === "SYSTEM VERSIONED") return false;
   if (/\bPARTITION BY\b/.test(tail)) return false;
   if (items.some(({ kind }) => kind === "other")) return false;
+  // A foreign key that stays would make the key it needs by itself.
+  if (items.some(({ kind }) => kind === "foreign-key") && !mayAddForeignKeysLater(definition))
+    return false;
   const counter = items.find(
     ({ kind, sql }) => kind === "column" && hasWord(sql, "AUTO_INCREMENT"),
   );
   const column = /^`(?:[^`]|``)*`/.exec(counter?.sql ?? "")?.[0];
   return column === undefined || primary.sql.includes(`(${column}`);
+}
+
+/** On base columns of stored ones the server takes some in CREATE TABLE only (error 138). */
+function mayAddForeignKeysLater({ items }: TableDefinition): boolean {
+  return !items.some(({ kind, sql }) => kind === "column" && hasWord(sql, "STORED"));
 }
 
 /** Whether the word itself is there, not only in a name, comment or default. */

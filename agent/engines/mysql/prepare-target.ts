@@ -1,10 +1,12 @@
 import { DbctlError } from "../../../core/errors.ts";
 import type { PreparedTarget, RestorePlan, Waiting } from "../engine.ts";
-import { type Catalog, ask, inSchema } from "./catalog.ts";
+import { ask, type Catalog, inSchema, openCatalog } from "./catalog.ts";
 import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
+import { checkDefinerRights } from "./rights.ts";
 import { missingRequirements } from "./requirements.ts";
 import { type Login, openSession, type Session } from "./session.ts";
+import { refuseUntrustedFunctions } from "./untrusted-functions.ts";
 import { baseSettings } from "./setup-session.ts";
 
 type Options = { create: boolean } & Waiting;
@@ -15,16 +17,21 @@ export async function prepareTarget(
   plan: RestorePlan,
   { create, signal }: Options,
 ): Promise<PreparedTarget> {
-  const { database } = login.target;
   await using session = await openSession(login, { signal, database: null });
   await session.execute(baseSettings(session, ""), { signal, act: "set up a session" });
-  const isMysql = session.greeting.flavour === "mysql";
-  const catalog = { session, database, signal, isMysql };
+  const catalog = await openCatalog(session, login.target.database, signal);
+  const { database } = catalog;
   checkServer(session, plan);
   await checkLocalFiles(catalog);
   await checkDatabase(catalog, create);
   const missing = await missingRequirements(catalog, plan.list.requires);
   if (missing.length > 0) throw lacking(database, missing);
+  const definers = plan.list.requires.filter(({ kind }) => kind === "account");
+  await checkDefinerRights(
+    catalog,
+    definers.map(({ name }) => name),
+  );
+  await refuseUntrustedFunctions(catalog, plan.list.objects);
   if (create) {
     const sql = `CREATE DATABASE ${quoteName(database)}`;
     await session.execute(sql, { signal, act: `create database ${database}` });

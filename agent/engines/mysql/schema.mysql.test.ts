@@ -56,6 +56,13 @@ test("tables come back as printed, with every kind of column, key and option", a
       CONSTRAINT up FOREIGN KEY (a, b) REFERENCES parent (a, b) ON DELETE CASCADE
     ) AUTO_INCREMENT = 4711 ROW_FORMAT = COMPRESSED STATS_PERSISTENT = 1 COMMENT 'ENGINE=x'`,
     `CREATE TABLE self (id INT PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES self (id))`,
+    `SET SESSION innodb_strict_mode = 0`,
+    `CREATE TABLE odd_options (id INT PRIMARY KEY) ROW_FORMAT = DYNAMIC KEY_BLOCK_SIZE = 4`,
+    `CREATE TABLE unkept (id INT PRIMARY KEY, a INT CHECK (a > 0))`,
+    `SET SESSION check_constraint_checks = 0`,
+    `INSERT INTO unkept VALUES (1, -1)`,
+    `CREATE TABLE made_key (id INT PRIMARY KEY, a INT, b VARCHAR(20) CHARACTER SET utf8mb4, s INT AS (a + 1) STORED,
+      CONSTRAINT up2 FOREIGN KEY (a, b) REFERENCES parent (a, b) ON DELETE CASCADE)`,
     `INSERT INTO parent VALUES (1, 'x')`,
     `INSERT INTO t (id, a, b, place) VALUES (7, 1, 'x', POINT(1, 2))`,
     `INSERT INTO self VALUES (1, NULL), (2, 1)`,

@@ -143,6 +143,14 @@ test("openSession() gives up on a server that asks again and again", async () =>
   await assert.rejects(open(server), /again and again/);
 });
 
+test("disposing a session ends soon, although the server does not take the goodbye", async () => {
+  await using server = await afterLogin(silence);
+  const session = await open(server);
+  const started = performance.now();
+  await session[Symbol.asyncDispose]();
+  assert.ok(performance.now() - started < 3000);
+});
+
 test("query() does not believe endless or impossible answers", async () => {
   const answers = [
     Buffer.from("fdffffff", "hex"),

@@ -1,10 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { DbctlError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
 import type { RowSink } from "../../pipeline/row-sink.ts";
+import { decodeText, type Outcome, parseOutcome, parseRefusal } from "./answers.ts";
 import { FieldReader } from "./field-reader.ts";
 import type { Greeting } from "./handshake.ts";
 import { logIn } from "./log-in.ts";
-import { protocolViolated, refused } from "./server-error.ts";
+import { errnoOf, protocolViolated } from "./server-error.ts";
 import type { MysqlTarget } from "./target.ts";
 import { Wire } from "./wire.ts";
 
@@ -24,13 +26,6 @@ export interface SessionOptions {
 
 /** A row of a text result: values by column name. */
 export type Row = Record<string, string | null>;
-
-/** What the server says of a statement without rows. */
-export interface Outcome {
-  affectedRows: number;
-  warnings: number;
-  info: string;
-}
 
 interface Statement {
   signal: AbortSignal;
@@ -91,8 +86,9 @@ export class Session implements AsyncDisposable {
   /** Runs a statement that gives rows; what is no UTF-8 is an error. */
   async query(sql: string, options: Statement): Promise<Row[]> {
     const { columns, rows } = await this.queryRaw(sql, options);
+    const { act = "run a statement" } = options;
     return rows.map((row) =>
-      Object.fromEntries(columns.map((name, n) => [name, decodeText(row[n] ?? null, options)])),
+      Object.fromEntries(columns.map((name, n) => [name, decodeText(row[n] ?? null, act)])),
     );
   }
 
@@ -163,14 +159,24 @@ export class Session implements AsyncDisposable {
     });
   }
 
-  /** Says goodbye; a session that was cut off in the middle of a statement is killed. */
+  /** Says goodbye; a session that we cut off in the middle of a statement is killed. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#busy) this.#wire.destroy(new Error("the session was disposed"));
     await this.#last;
-    if (!this.#wire.failed) {
+    // The server has ended it. Its number may be another client's already: never kill by it.
+    if (this.#wire.lost) return;
+    if (this.#busy) await this.#kill();
+    else if (!this.#wire.failed) await this.#quit();
+    this.#wire.destroy(new Error("the session is over"));
+  }
+
+  async #quit(): Promise<void> {
+    try {
       await this.#wire.send(Buffer.from([comQuit]), 0);
       await this.#wire.end();
-    } else if (this.#busy) await this.#kill();
+    } catch (reason) {
+      if (!this.#wire.lost) throw reason;
+    }
   }
 
   /** Runs a statement after those that were begun before it. */
@@ -195,7 +201,7 @@ export class Session implements AsyncDisposable {
         this.#busy = false;
         return result;
       } catch (reason) {
-        if (isRefusal(reason)) this.#busy = false;
+        if (errnoOf(reason) !== undefined) this.#busy = false;
         else this.#wire.destroy(reason);
         throw reason;
       }
@@ -235,61 +241,16 @@ export class Session implements AsyncDisposable {
   async #kill(): Promise<void> {
     const { threadId } = this.greeting;
     const signal = AbortSignal.timeout(killMs);
-    await using other = await openSession(this.#login, { signal, database: null });
-    const threads = `SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE ID = ${threadId}`;
+    const threads = `SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ${threadId}`;
     try {
+      await using other = await openSession(this.#login, { signal, database: null });
       await other.execute(`KILL ${threadId}`, { signal });
+      while ((await other.query(threads, { signal })).length > 0)
+        await sleep(10, undefined, { signal });
     } catch (reason) {
-      if (!isRefusal(reason)) throw reason;
-    }
-    for (;;) {
-      const [row] = await other.query(threads, { signal });
-      if (row?.["n"] === "0") return;
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      // It is gone already (1094), or will be when the server next looks at its connection: this
+      // only makes it sooner, and must not hide why the session was cut off.
+      if (!(reason instanceof DbctlError) && !signal.aborted) throw reason;
     }
   }
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function decodeText(value: Buffer | null, { act = "run a statement" }: Statement): string | null {
-  try {
-    return value === null ? null : utf8.decode(value);
-  } catch (cause) {
-    throw new DbctlError("object-unsupported", `Cannot ${act}: the text is not valid UTF-8`, {
-      remedy: "Look for bytes that are no text in defaults, comments or literals",
-      cause,
-    });
-  }
-}
-
-/** OK_Packet of the protocol manual. */
-function parseOutcome(payload: Buffer): Outcome {
-  const fields = new FieldReader(payload);
-  if (fields.uint(1) !== 0x00) throw protocolViolated("it did not confirm a statement");
-  const affectedRows = fields.length();
-  fields.length();
-  fields.uint(2);
-  const warnings = fields.uint(2);
-  const rest = fields.rest();
-  // Without session tracking the rest is the text; some servers put its length in front.
-  const info = rest.toString("utf8").replace(/^[^\w]/, "");
-  return { affectedRows, warnings, info };
-}
-
-const refusals = new WeakSet<DbctlError>();
-
-/** ERR_Packet of the protocol manual. */
-export function parseRefusal(payload: Buffer, act: string): DbctlError {
-  const fields = new FieldReader(payload, 1);
-  const errno = fields.uint(2);
-  const rest = fields.rest().toString("utf8");
-  const [, state = "", message = rest] = /^#(.{5})([^]*)$/.exec(rest) ?? [];
-  const error = refused({ errno, state, message }, act);
-  refusals.add(error);
-  return error;
-}
-
-function isRefusal(reason: unknown): boolean {
-  return reason instanceof DbctlError && refusals.has(reason);
 }

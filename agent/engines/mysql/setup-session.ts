@@ -4,6 +4,15 @@ import type { Session } from "./session.ts";
 /** One day: what a session of ours may be idle while others work. */
 const idleSeconds = 86_400;
 
+const mariadbLimits = [
+  "max_statement_time = 0",
+  "idle_transaction_timeout = 0",
+  "idle_readonly_transaction_timeout = 0",
+  "idle_write_transaction_timeout = 0",
+];
+/** How long a reader stands in line behind a schema change before the backup fails. */
+const lockWaitSeconds = 30;
+
 /**
  * Sets what a session must not inherit: zone, modes, character sets, time limits. The same
  * statement also takes back what the statements of an object have set.
@@ -22,7 +31,7 @@ export function baseSettings({ greeting }: Session, sqlMode: string): string {
     "sql_safe_updates = 0",
     "sql_select_limit = DEFAULT",
     "autocommit = 1",
-    greeting.flavour === "mariadb" ? "max_statement_time = 0" : "max_execution_time = 0",
+    ...(greeting.flavour === "mariadb" ? mariadbLimits : ["max_execution_time = 0"]),
   ];
   return `SET ${settings.map((setting) => `SESSION ${setting}`).join(", ")}`;
 }
@@ -30,7 +39,8 @@ export function baseSettings({ greeting }: Session, sqlMode: string): string {
 /** A session that reads the catalog or tables. */
 export async function setUpReading(session: Session, signal: AbortSignal): Promise<void> {
   const act = "set up a session";
-  await session.execute(baseSettings(session, ""), { signal, act });
+  const settings = `${baseSettings(session, "")}, SESSION lock_wait_timeout = ${lockWaitSeconds}`;
+  await session.execute(settings, { signal, act });
   const isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
   await session.execute(isolation, { signal, act });
   await leaveBinaryLog(session, signal);

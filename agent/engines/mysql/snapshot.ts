@@ -1,6 +1,6 @@
 import { DbctlError } from "../../../core/errors.ts";
 import type { ObjectList, Part, Snapshot, SnapshotOptions, TableData } from "../engine.ts";
-import { ask, type Catalog } from "./catalog.ts";
+import { ask, type Catalog, openCatalog } from "./catalog.ts";
 import { cutParts } from "./cut-parts.ts";
 import { listObjects } from "./list-objects.ts";
 import { planTables, type TablePlan } from "./list-tables.ts";
@@ -34,9 +34,7 @@ export async function openSnapshot(login: Login, options: SnapshotOptions): Prom
     return session;
   };
   const leader = await open();
-  const session = await open();
-  const isMysql = session.greeting.flavour === "mysql";
-  const catalog = { session, database: login.target.database, signal, isMysql };
+  const catalog = await openCatalog(await open(), login.target.database, signal);
   await checkReadingRights(catalog);
   const moment = await pinMoment(login, { leader, catalog, options });
   const owned = stack.move();
@@ -138,10 +136,9 @@ async function assertAlive(leader: Session, catalog: Catalog, moment: Moment): P
  */
 async function assertSameTables(catalog: Catalog, moment: Moment): Promise<void> {
   const sign = ({ name, type, engine }: TableEntry) => JSON.stringify([name, type, engine]);
-  const before = moment.tables.map(sign);
-  const now = (await readTableList(catalog)).map(sign);
-  const differing =
-    before.find((one) => !now.includes(one)) ?? now.find((one) => !before.includes(one));
+  const before = new Set(moment.tables.map(sign));
+  const now = new Set((await readTableList(catalog)).map(sign));
+  const [differing] = before.symmetricDifference(now);
   if (differing === undefined) return;
   const [name] = JSON.parse(differing) as [string];
   throw new DbctlError("busy", `Cannot back up: table ${name} was changed meanwhile`, {

@@ -40,7 +40,7 @@ export async function stopWrites(session: Session, signal: AbortSignal): Promise
       if (errnoOf(reason) === 1227 || errnoOf(reason) === 1044) throw missingRight(reason);
       const mayRetry = reason instanceof DbctlError && reason.code === "busy";
       if (!mayRetry) throw reason;
-      await session.execute(stop.end, { signal });
+      await endTry(session, stop, signal);
       if (attempt === tries) throw reason;
       await sleep(pauseMs, undefined, { signal });
     }
@@ -55,6 +55,15 @@ const readLock: Stop = { begin: ["FLUSH TABLES WITH READ LOCK"], end: "UNLOCK TA
 
 function chooseStop({ greeting: { flavour, version } }: Session): Stop {
   return flavour === "mariadb" && versionNumber(version) >= 1004 ? stages : readLock;
+}
+
+/** 4146: not even the first stage was reached. */
+async function endTry(session: Session, { end }: Stop, signal: AbortSignal): Promise<void> {
+  try {
+    await session.execute(end, { signal, act: "let writes go on" });
+  } catch (reason) {
+    if (errnoOf(reason) !== 4146) throw reason;
+  }
 }
 
 function held(session: Session, { stop, signal }: { stop: Stop; signal: AbortSignal }): WriteStop {

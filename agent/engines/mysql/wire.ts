@@ -12,6 +12,8 @@ const readAhead = 1 << 20;
 /** Bytes given to a sink before it is asked again whether it is full. */
 const pieceBytes = 128 << 10;
 const largestPayload = 0xffffff;
+/** How long a server may take to close the connection after our goodbye. */
+const goodbyeMs = 1000;
 
 /**
  * A connection as packets. Bytes come into memory of our own or, while rows are pumped, straight
@@ -28,6 +30,7 @@ export class Wire {
   #pump: RowPump | undefined;
   #failure: { reason: unknown } | undefined;
   #ending = false;
+  #lost = false;
 
   constructor(target: MysqlTarget) {
     this.#target = target;
@@ -46,6 +49,11 @@ export class Wire {
 
   get failed(): boolean {
     return this.#failure !== undefined;
+  }
+
+  /** Whether the other side, or the network, has ended the connection. */
+  get lost(): boolean {
+    return this.#lost;
   }
 
   /** Runs work on this connection; when the signal aborts, the connection is destroyed. */
@@ -84,7 +92,7 @@ export class Wire {
       this.#socket.cork();
       this.#socket.write(header);
       this.#socket.write(piece, (cause) => {
-        if (cause) this.destroy(unreachable(cause, this.#target));
+        if (cause) this.#lose(unreachable(cause, this.#target));
         else written.resolve();
       });
       this.#socket.uncork();
@@ -122,7 +130,9 @@ export class Wire {
     this.#ending = true;
     this.#socket.end();
     this.#socket.resume();
+    const impatient = setTimeout(() => this.#socket.destroy(), goodbyeMs);
     await this.#closed.promise;
+    clearTimeout(impatient);
   }
 
   destroy(reason: unknown): void {
@@ -134,6 +144,11 @@ export class Wire {
     this.#writing = undefined;
   }
 
+  #lose(reason: DbctlError): void {
+    if (this.#failure === undefined) this.#lost = true;
+    this.destroy(reason);
+  }
+
   #listen(): void {
     this.#socket.on("data", (bytes: Buffer) => {
       if (!this.#received(bytes)) this.#socket.pause();
@@ -141,9 +156,9 @@ export class Wire {
   }
 
   #watch(): void {
-    this.#socket.on("error", (cause) => this.destroy(unreachable(cause, this.#target)));
+    this.#socket.on("error", (cause) => this.#lose(unreachable(cause, this.#target)));
     this.#socket.on("close", () => {
-      if (!this.#ending) this.destroy(lost(this.#target));
+      if (!this.#ending) this.#lose(cutOff(this.#target));
       this.#closed.resolve();
     });
   }
@@ -222,7 +237,7 @@ function unreachable(cause: NodeJS.ErrnoException, target: MysqlTarget): DbctlEr
   });
 }
 
-function lost(target: MysqlTarget): DbctlError {
+function cutOff(target: MysqlTarget): DbctlError {
   const where = describeTarget(target);
   return new DbctlError(
     "engine-unreachable",

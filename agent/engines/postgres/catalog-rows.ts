@@ -30,3 +30,13 @@ export function optionList(array: string, prefix = ""): string {
       || CASE WHEN option_value IS NULL THEN '' ELSE ' = ' || quote_literal(option_value) END, ', ')
     FROM pg_options_to_table(${array}) WHERE option_name <> 'pg_attver')`;
 }
+
+/**
+ * SQL that names a routine by all of its arguments, or is null: procedures that differ in OUT
+ * arguments only are not told apart by types alone. An aggregate without arguments has `*`.
+ */
+export function routineTarget(proc: string, namespace: string): string {
+  return `quote_ident(${namespace}.nspname) || '.' || quote_ident(${proc}.proname) || '('
+    || coalesce(nullif(pg_get_function_identity_arguments(${proc}.oid), ''), CASE WHEN EXISTS (
+      SELECT FROM pg_aggregate WHERE aggfnoid = ${proc}.oid) THEN '*' ELSE '' END) || ')'`;
+}

@@ -1,5 +1,5 @@
 import type { UnsupportedObject } from "../engine.ts";
-import { type CatalogSession, definition, readRows } from "./catalog-rows.ts";
+import { type CatalogSession, definition, readRows, routineTarget } from "./catalog-rows.ts";
 import { findHidden } from "./catalog-hidden.ts";
 
 /** An object as `pg_identify_object` names it. */
@@ -10,6 +10,8 @@ export interface CatalogRow {
   type: string;
   /** Full name, quoted where needed: `public.orders`, `pk on public.orders`. */
   identity: string;
+  /** How statements name it: routines with the modes of their arguments, others as above. */
+  target: string;
 }
 
 /** A reference of pg_depend; `type` is its `deptype`. */
@@ -76,7 +78,12 @@ export async function readCatalog(session: CatalogSession): Promise<Catalog> {
     own: new Map([...all].filter(([key]) => !hidden.has(key))),
     all,
     members: new Set(dependencies.filter(({ type }) => type === "e").map(({ from }) => from)),
-    parts: new Set(dependencies.filter(({ type }) => type === "i").map(({ from }) => from)),
+    // A partitioned table depends internally on itself, by its key columns.
+    parts: new Set(
+      dependencies
+        .filter(({ from, to, type }) => type === "i" && from !== to)
+        .map(({ from }) => from),
+    ),
     dependencies,
     unknown: await listUnknownCatalogs(session, names),
   };
@@ -92,16 +99,20 @@ async function readObjects(session: CatalogSession, catalogs: string[]): Promise
           : "";
     return `SELECT '${name}'::text AS catalog, oid FROM ${name} WHERE oid >= ${firstUserOid}${which}`;
   });
-  const rows = await readRows<{ key: string; type: string | null; identity: string | null }>(
+  const rows = await readRows<{ [Field in keyof CatalogRow]: string | null } & { key: string }>(
     session,
-    `SELECT catalog || ':' || o.oid AS key, i.type, i.identity
-      FROM (${oids.join(" UNION ALL ")}) o,
-        LATERAL pg_identify_object(catalog::regclass, o.oid, 0) i`,
+    `SELECT catalog || ':' || o.oid AS key, i.type, i.identity,
+        coalesce(${routineTarget("p", "n")}, i.identity) AS target
+      FROM (${oids.join(" UNION ALL ")}) o
+        CROSS JOIN LATERAL pg_identify_object(catalog::regclass, o.oid, 0) i
+        LEFT JOIN pg_proc p ON catalog = 'pg_proc' AND p.oid = o.oid
+        LEFT JOIN pg_namespace n ON n.oid = p.pronamespace`,
   );
-  return rows.map(({ key, type, identity }) => ({
+  return rows.map(({ key, type, identity, target }) => ({
     key,
     type: definition(type, key),
     identity: definition(identity, key),
+    target: definition(target, key),
   }));
 }
 

@@ -22,6 +22,7 @@ export interface Column {
   options: string | null;
   foreignOptions: string | null;
   local: boolean;
+  inherited: boolean;
   /** The sequence behind an identity column; a partition of 17 and newer has none of its own. */
   sequence: { key: string; name: string; options: string; logged: boolean } | null;
 }
@@ -54,7 +55,7 @@ export async function readColumns(
       ${optionList("a.attoptions")} AS options,
       (SELECT string_agg(quote_ident(option_name) || ' ' || quote_literal(option_value), ', ')
         FROM pg_options_to_table(a.attfdwoptions)) AS "foreignOptions",
-      a.attislocal AS local,
+      a.attislocal AS local, a.attinhcount > 0 AS inherited,
       ${sequenceOf} AS sequence
     FROM pg_attribute a
       JOIN pg_class c ON c.oid = a.attrelid
@@ -75,9 +76,11 @@ export const sequenceOptions = `format('INCREMENT BY %s MINVALUE %s MAXVALUE %s 
   s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
   CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END)`;
 
+/** Before 15 there are no unlogged sequences: nothing to change. */
 const sequenceOf = `(SELECT json_build_object('key', 'pg_class:' || sc.oid,
     'name', format('%I.%I', sn.nspname, sc.relname), 'options', ${sequenceOptions},
-    'logged', sc.relpersistence = 'p')
+    'logged', CASE WHEN current_setting('server_version_num')::int < 150000
+      THEN c.relpersistence ELSE sc.relpersistence END = 'p')
   FROM pg_depend p JOIN pg_class sc ON sc.oid = p.objid JOIN pg_sequence s ON s.seqrelid = sc.oid
     JOIN pg_namespace sn ON sn.oid = sc.relnamespace
   WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass

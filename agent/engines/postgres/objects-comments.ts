@@ -57,8 +57,12 @@ export async function listComments(catalog: Catalog): Promise<DraftList> {
     if (word === undefined) {
       const remedy = "Keep the comment elsewhere";
       list.unsupported.push({ kind: "comment", name, remedy });
-    } else
-      list.drafts.push(commentDraft({ key, word, type, identity, target }, quoteLiteral(text)));
+      continue;
+    }
+    const named = target ?? (column === 0 ? object.target : identity);
+    list.drafts.push(
+      commentDraft({ key, word, type, identity, target: named }, quoteLiteral(text)),
+    );
   }
   const bare = [...catalog.own.values()].find(
     ({ key, identity }) =>
@@ -66,8 +70,7 @@ export async function listComments(catalog: Catalog): Promise<DraftList> {
       identity === "public" &&
       !rows.some((row) => row.key === key),
   );
-  if (bare !== undefined)
-    list.drafts.push(commentDraft({ ...bare, word: "SCHEMA", target: null }, "NULL"));
+  if (bare !== undefined) list.drafts.push(commentDraft({ ...bare, word: "SCHEMA" }, "NULL"));
   return list;
 }
 
@@ -77,7 +80,7 @@ function commentDraft(object: Omit<Comment, "column" | "text"> & { word: string 
     kind: "comment",
     name: `${type} ${identity}`,
     section: "post-data" as const,
-    statements: [`COMMENT ON ${word} ${target ?? identity} IS ${text}`],
+    statements: [`COMMENT ON ${word} ${target} IS ${text}`],
     rows: [],
     needs: [key],
     // A comment on an event trigger comes after it; other comments could set it off.

@@ -1,7 +1,7 @@
 import type { SchemaObject } from "../engine.ts";
 import type { Catalog } from "./catalog.ts";
 import { definition, optionList, readRows } from "./catalog-rows.ts";
-import type { Draft, DraftList } from "./draft.ts";
+import { type Draft, type DraftList, ranks } from "./draft.ts";
 
 interface Constraint {
   key: string;
@@ -18,6 +18,8 @@ interface Constraint {
   cost: string;
   parent: boolean;
   local: boolean;
+  /** Of a check: generations of parents above its table. */
+  depth: number;
   partitioned: boolean;
   tablespace: string | null;
 }
@@ -35,6 +37,11 @@ export async function listConstraints(catalog: Catalog): Promise<DraftList> {
       (pg_table_size(c.oid) + CASE WHEN o.confrelid <> 0 THEN pg_table_size(o.confrelid) ELSE 0 END)
         ::text AS cost,
       coalesce(to_jsonb(o) ->> 'conparentid', '0') <> '0' AS parent, o.conislocal AS local,
+      CASE WHEN o.contype = 'c' THEN (
+        WITH RECURSIVE up AS (
+          SELECT inhparent, 1 AS depth FROM pg_inherits WHERE inhrelid = c.oid
+          UNION ALL SELECT i.inhparent, depth + 1 FROM up JOIN pg_inherits i ON i.inhrelid = up.inhparent)
+        SELECT coalesce(max(depth), 0) FROM up) ELSE 0 END AS depth,
       c.relkind = 'p' OR coalesce(r.relkind = 'p', false) AS partitioned,
       s.spcname AS tablespace
     FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
@@ -109,6 +116,8 @@ function checkDraft(constraint: Constraint): Draft {
     statements: [`ALTER TABLE ${only}${table} ${addition(constraint)}`],
     rows: [key],
     needs: [tableKey],
+    // Children first: one that a child got from its parent cannot be made valid by adding it.
+    rank: ranks.create - constraint.depth,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Catalog } from "./catalog.ts";
-import { definition, readRows } from "./catalog-rows.ts";
+import { definition, readRows, routineTarget } from "./catalog-rows.ts";
 import { type Draft, type DraftList, ranks, requireRole } from "./draft.ts";
 import { changeGrants, type GrantItem, itemsOf } from "./grant-statements.ts";
 
@@ -23,7 +23,7 @@ const grantLists = [
       `SELECT '${catalog}'::regclass, oid, 0, ${prefix}owner, ${prefix}acl, acldefault('${letter}', ${prefix}owner),
         '${word}', NULL FROM ${catalog}`,
   ),
-  `SELECT 'pg_proc'::regclass, oid, 0, proowner, proacl, acldefault('f', proowner),
+  `SELECT 'pg_proc'::regclass, p.oid, 0, proowner, proacl, acldefault('f', proowner),
     CASE WHEN to_jsonb(p) ->> 'prokind' = 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, NULL
     FROM pg_proc p WHERE proacl IS NOT NULL`,
 ];
@@ -32,6 +32,8 @@ interface Grants {
   key: string;
   type: string;
   identity: string;
+  /** GRANT names aggregates by types alone. */
+  target: string;
   builtin: boolean;
   owner: string;
   word: string;
@@ -45,12 +47,16 @@ export async function listGrants(catalog: Catalog): Promise<DraftList> {
   const rows = await readRows<Grants>(
     catalog.session,
     `SELECT g.catalog || ':' || g.oid AS key, i.type, i.identity, g.oid < 16384 AS builtin,
+      CASE WHEN i.type = 'aggregate' THEN i.identity
+        ELSE coalesce(${routineTarget("f", "n")}, i.identity) END AS target,
       quote_ident(r.rolname) AS owner, g.word, g.column, ${itemsOf("coalesce(g.acl, g.base)")} AS acl, ${itemsOf("coalesce(p.initprivs, g.base)")} AS base
     FROM (${grantLists.join(" UNION ALL ")}) g
       JOIN pg_roles r ON r.oid = g.owner
       LEFT JOIN pg_init_privs p
         ON p.classoid = g.catalog AND p.objoid = g.oid AND p.objsubid = g.sub
       CROSS JOIN LATERAL pg_identify_object(g.catalog, g.oid, 0) i
+      LEFT JOIN pg_proc f ON g.catalog = 'pg_proc'::regclass AND f.oid = g.oid
+      LEFT JOIN pg_namespace n ON n.oid = f.pronamespace
     WHERE (g.acl IS NOT NULL AND ARRAY(SELECT unnest(g.acl)::text ORDER BY 1)
         <> ARRAY(SELECT unnest(coalesce(p.initprivs, g.base))::text ORDER BY 1))
       OR (g.catalog = 'pg_namespace'::regclass AND i.identity = 'public')`,
@@ -69,8 +75,8 @@ export async function listGrants(catalog: Catalog): Promise<DraftList> {
 }
 
 function grantDraft(row: Grants, isOwn: boolean): Draft {
-  const { type, identity, owner, word, column, acl } = row;
-  const on = `ON ${word} ${identity}`;
+  const { type, identity, target: named, owner, word, column, acl } = row;
+  const on = `ON ${word} ${named}`;
   const isPublic = type === "schema" && identity === "public";
   const target = { on, column, owner };
   // What a new `public` has differs between releases.

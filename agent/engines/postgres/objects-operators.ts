@@ -27,13 +27,15 @@ export async function listOperators(catalog: Catalog): Promise<DraftList> {
       LEFT JOIN pg_namespace cn ON cn.oid = c.oprnamespace
       LEFT JOIN pg_operator g ON g.oid = o.oprnegate
       LEFT JOIN pg_namespace gn ON gn.oid = g.oprnamespace
-    WHERE o.oid >= 16384 AND o.oprcode <> 0`,
+    WHERE o.oid >= 16384`,
   );
   const drafts = operators.flatMap(({ key, name, options }): Draft[] => {
     const identity = catalog.own.get(key)?.identity;
     if (identity === undefined) return [];
+    // Only named by another operator, which makes it so again.
+    const isShell = options[0] === null;
     const list = options.filter((option) => option !== null).join(", ");
-    const statements = [`CREATE OPERATOR ${name} (${list})`];
+    const statements = isShell ? [] : [`CREATE OPERATOR ${name} (${list})`];
     return [{ kind: "operator", name: identity, section: "pre-data", statements, rows: [key] }];
   });
   drafts.push(...(await listFamilies(catalog)), ...(await listClasses(catalog)));
@@ -45,26 +47,32 @@ interface Member {
   text: string;
 }
 
-/** SQL: the operators and functions that hang on a family or class, by a condition on `d`. */
-function membersWhere(condition: string): string {
+/** SQL: operators and functions of a family, by conditions on `m` in each of their catalogs. */
+function membersWhere(operators: string, functions: string): string {
   return `coalesce((SELECT json_agg(json_build_object('key', key, 'text', text) ORDER BY text)
     FROM (
       SELECT 'pg_amop:' || m.oid AS key, format('OPERATOR %s %I.%s (%s, %s)%s',
           m.amopstrategy, n.nspname, o.oprname, format_type(m.amoplefttype, NULL),
           format_type(m.amoprighttype, NULL), CASE WHEN m.amoppurpose = 'o'
             THEN format(' FOR ORDER BY %I.%I', sn.nspname, s.opfname) ELSE '' END) AS text
-      FROM pg_amop m JOIN pg_depend d ON d.classid = 'pg_amop'::regclass AND d.objid = m.oid
-        JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+      FROM pg_amop m JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
         LEFT JOIN pg_opfamily s ON s.oid = m.amopsortfamily
         LEFT JOIN pg_namespace sn ON sn.oid = s.opfnamespace
-      WHERE ${condition}
+      WHERE ${operators}
       UNION ALL
       SELECT 'pg_amproc:' || m.oid, format('FUNCTION %s (%s, %s) %s', m.amprocnum,
           format_type(m.amproclefttype, NULL), format_type(m.amprocrighttype, NULL),
           m.amproc::regprocedure)
-      FROM pg_amproc m JOIN pg_depend d ON d.classid = 'pg_amproc'::regclass AND d.objid = m.oid
-      WHERE ${condition}) x), '[]')`;
+      FROM pg_amproc m
+      WHERE ${functions}) x), '[]')`;
 }
+
+/** Made by CREATE OPERATOR CLASS, begins a condition: what it makes is internal to the class. */
+const inClass = `EXISTS (SELECT FROM pg_depend d WHERE d.classid = m.tableoid AND d.objid = m.oid
+  AND d.refclassid = 'pg_opclass'::regclass AND d.deptype = 'i'`;
+
+/** Added by itself. On a built-in family pg_depend has no row for that. */
+const isLoose = `m.oid >= 16384 AND NOT ${inClass})`;
 
 interface Family {
   key: string;
@@ -79,8 +87,8 @@ async function listFamilies(catalog: Catalog): Promise<Draft[]> {
     catalog.session,
     `SELECT 'pg_opfamily:' || f.oid AS key, format('%I.%I', n.nspname, f.opfname) AS name,
       quote_ident(am.amname) AS method, ${membersWhere(
-        `d.refclassid = 'pg_opfamily'::regclass AND d.refobjid = f.oid AND d.deptype = 'a'
-          AND m.oid >= 16384`,
+        `m.amopfamily = f.oid AND ${isLoose}`,
+        `m.amprocfamily = f.oid AND ${isLoose}`,
       )} AS members
     FROM pg_opfamily f JOIN pg_namespace n ON n.oid = f.opfnamespace
       JOIN pg_am am ON am.oid = f.opfmethod`,
@@ -121,7 +129,8 @@ async function listClasses(catalog: Catalog): Promise<Draft[]> {
       quote_ident(am.amname) AS method, format_type(c.opcintype, NULL) AS type,
       format('%I.%I', fn.nspname, f.opfname) AS family, c.opcdefault AS default,
       format_type(nullif(c.opckeytype, 0), NULL) AS storage, ${membersWhere(
-        `d.refclassid = 'pg_opclass'::regclass AND d.refobjid = c.oid AND d.deptype = 'i'`,
+        `${inClass} AND d.refobjid = c.oid)`,
+        `${inClass} AND d.refobjid = c.oid)`,
       )} AS members
     FROM pg_opclass c JOIN pg_namespace n ON n.oid = c.opcnamespace
       JOIN pg_am am ON am.oid = c.opcmethod

@@ -24,12 +24,9 @@ const ownerColumns: Record<string, string> = {
   pg_type: "typowner",
 };
 
-/**
- * The word of ALTER and COMMENT for what `pg_identify_object` calls a thing. Aggregates are routines
- * there: they are printed without the `*` or ORDER BY that AGGREGATE wants.
- */
+/** The word of ALTER and COMMENT for what `pg_identify_object` calls a thing. */
 export const alterWords: Record<string, string> = {
-  aggregate: "ROUTINE",
+  aggregate: "AGGREGATE",
   collation: "COLLATION",
   conversion: "CONVERSION",
   "event trigger": "EVENT TRIGGER",
@@ -64,8 +61,11 @@ const lateRanks: Record<string, number> = {
 
 /** Who owns what. Sequences of a column and row types have the owner of their table. */
 export async function listOwners(catalog: Catalog): Promise<DraftList> {
+  // An operator that is only named by another one has an owner, but no statement finds it.
   const selects = Object.entries(ownerColumns).map(
-    ([name, column]) => `SELECT '${name}:' || oid AS key, ${column} AS owner FROM ${name}`,
+    ([name, column]) =>
+      `SELECT '${name}:' || oid AS key, ${column} AS owner FROM ${name}
+        ${name === "pg_operator" ? "WHERE oprcode <> 0" : ""}`,
   );
   const rows = await readRows<{ key: string; role: string }>(
     catalog.session,
@@ -79,12 +79,12 @@ export async function listOwners(catalog: Catalog): Promise<DraftList> {
     const word = object === undefined ? undefined : alterWords[object.type];
     if (object === undefined || word === undefined) continue;
     if (catalog.parts.has(key) || owned.has(key)) continue;
-    const { type, identity } = object;
+    const { type, identity, target } = object;
     list.drafts.push({
       kind: `owner of ${type}`,
       name: identity,
       section: "post-data",
-      statements: [`ALTER ${word} ${identity} OWNER TO ${role}`],
+      statements: [`ALTER ${word} ${target} OWNER TO ${role}`],
       rows: [],
       needs: [key],
       rank: lateRanks[type] ?? ranks.owner,

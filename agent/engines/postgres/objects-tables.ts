@@ -120,6 +120,9 @@ function tableDraft(table: Table, name: string, { own, all }: Columns): Draft {
 function keepsOrder(table: Table, { own, all }: Columns): boolean {
   if (table.parents.length === 0) return false;
   if (own.some(({ local, sequence }) => !local && sequence !== null)) return false;
+  // Before 16 such a column could not say its expression again.
+  if (own.some((column) => column.inherited && column.local && column.generated !== ""))
+    return false;
   const names = new Set<string>();
   for (const parent of table.parents)
     for (const column of all.get(parent.key) ?? []) names.add(column.name);

@@ -114,6 +114,11 @@ neue Zeile" > 0),
       AS 'SELECT NULL::public.pair';
     CREATE FUNCTION public.named(OUT a int, OUT b text) RETURNS record LANGUAGE sql
       BEGIN ATOMIC SELECT 1 AS a, 'x'::text AS b; END;
+    CREATE PROCEDURE public.twice(OUT a int, b int, c int) LANGUAGE plpgsql AS 'BEGIN END';
+    CREATE PROCEDURE public.twice(a int, b int, c int) LANGUAGE plpgsql AS 'BEGIN END';
+    ALTER PROCEDURE public.twice(OUT a int, b int, c int) OWNER TO reader;
+    GRANT EXECUTE ON PROCEDURE public.twice(OUT a int, b int, c int) TO third;
+    COMMENT ON PROCEDURE public.twice(OUT a int, b int, c int) IS 't';
     CREATE PROCEDURE public.proc(INOUT a int DEFAULT 3) LANGUAGE plpgsql AS 'BEGIN COMMIT; END';
     CREATE FUNCTION public.missing() RETURNS int LANGUAGE sql
       SET check_function_bodies TO off AS 'SELECT 1';
@@ -290,6 +295,14 @@ neue Zeile" > 0),
       CONSTRAINT positive CHECK (a > 0));
     ALTER TABLE public.adopted INHERIT public.mother;
 
+    CREATE TABLE public.again (a int NOT NULL, b text DEFAULT 'm', g int GENERATED ALWAYS AS (1) STORED,
+      CONSTRAINT positive CHECK (a > 0));
+    ALTER TABLE public.again INHERIT public.mother;
+    CREATE TABLE public.unproved (f int);
+    CREATE TABLE public.unproved_child () INHERITS (public.unproved);
+    ALTER TABLE public.unproved_child ADD CONSTRAINT proved CHECK (f > 0);
+    ALTER TABLE public.unproved ADD CONSTRAINT proved CHECK (f > 0) NOT VALID;
+    ALTER TABLE public.root OWNER TO reader; ALTER TABLE public.p3 OWNER TO reader;
     CREATE TYPE public.shape AS (a int, b text);
     CREATE TABLE public.typed OF public.shape (a WITH OPTIONS PRIMARY KEY DEFAULT 5, CHECK (b <> ''));
   `,
@@ -363,6 +376,14 @@ neue Zeile" > 0),
       AS 'SELECT ($1).n < $2';
     CREATE OPERATOR "O p".<<< (FUNCTION = "O p".lt, LEFTARG = "O p".num, RIGHTARG = int);
     ALTER OPERATOR FAMILY "O p".fam USING btree ADD OPERATOR 1 "O p".<<< ("O p".num, int);
+    CREATE FUNCTION "O p".btcmp(int, "O p".num) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+    ALTER OPERATOR FAMILY pg_catalog.integer_ops USING btree
+      ADD FUNCTION 1 (int, "O p".num) "O p".btcmp(int, "O p".num);
+    CREATE OPERATOR "O p".<|> (FUNCTION = "O p".eq, LEFTARG = "O p".num, RIGHTARG = "O p".num,
+      NEGATOR = OPERATOR("O p".!<|>));
+    DROP OPERATOR "O p".<|> ("O p".num, "O p".num);
+    CREATE OPERATOR "O p".<=> (FUNCTION = "O p".gt, LEFTARG = "O p".num, RIGHTARG = "O p".num,
+      NEGATOR = OPERATOR("O p".!<=>));
     CREATE TABLE "O p".t (n "O p".num, CHECK (n OPERATOR("O p".<<<) 7));
     CREATE INDEX ON "O p".t (n "O p".cls DESC);
     CREATE FUNCTION "O p".to_int("O p".num) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT ($1).n';

@@ -5,7 +5,7 @@ import type { Draft } from "./draft.ts";
 import { settleUnsupported } from "./settle-unsupported.ts";
 
 function row(key: string): [string, CatalogRow] {
-  return [key, { key, type: "thing", identity: key }];
+  return [key, { key, type: "thing", identity: key, target: key }];
 }
 
 function catalogOf(keys: string[], dependencies: Dependency[], parts: string[] = []): Catalog {
