@@ -6,17 +6,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 const file = new URL("../../package-lock.json", import.meta.url);
 const lock = JSON.parse(readFileSync(file, "utf8"));
 const systems = ["aix", "android", "darwin", "freebsd", "linux", "openharmony", "sunos", "win32"];
-const processors = [
-  "arm64",
-  "x64",
-  "ia32",
-  "ppc64",
-  "riscv64",
-  "s390x",
-  "arm",
-  "loong64",
-  "wasm32",
-];
+/** Words for a processor in packages' names, and what npm calls it. */
+const processors = {
+  ...{ arm64: "arm64", aarch64: "arm64", x64: "x64", ia32: "ia32", arm: "arm", armv7: "arm" },
+  ...{ ppc64: "ppc64", riscv64: "riscv64", s390x: "s390x", loong64: "loong64", wasm32: "wasm32" },
+};
 
 for (const parent of Object.values({ ...lock.packages })) {
   for (const [name, version] of Object.entries(parent.optionalDependencies ?? {})) {
@@ -24,7 +18,7 @@ for (const parent of Object.values({ ...lock.packages })) {
     if (lock.packages[place] !== undefined) continue;
     const words = name.split("/").at(-1).split("-");
     const os = systems.filter((system) => words.includes(system));
-    const cpu = processors.filter((processor) => words.includes(processor)).slice(0, 1);
+    const cpu = words.flatMap((word) => processors[word] ?? []).slice(0, 1);
     if (os.length !== 1 || cpu.length !== 1) throw new Error(`Cannot tell the platform of ${name}`);
     const libc = words.some((word) => word.startsWith("musl")) ? { libc: ["musl"] } : {};
     const dev = parent.dev === true ? { dev: true } : {};
