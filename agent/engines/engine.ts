@@ -168,7 +168,8 @@ export interface Loader extends AsyncDisposable {
   build(object: SchemaObject, options: Waiting): Promise<void>;
   /**
    * Loads a part's bytes, cut anywhere, in one transaction: all rows or none. Resolves with the
-   * rows that the server says it has taken.
+   * rows that the server says it has taken. A piece may be used until the one after the next is
+   * asked for, so one write may be on its way while the next piece is made.
    */
   load(table: TableData, bytes: AsyncIterable<Uint8Array>, options: Waiting): Promise<number>;
 }

@@ -1,10 +1,10 @@
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { DbctlError } from "../../core/errors.ts";
+import { ChunkMemory, release } from "./chunk-memory.ts";
 import { damaged } from "./damage.ts";
 import { deriveKey, type EpochKeys } from "./epoch.ts";
 import { packKey } from "./object-key.ts";
-import { OffHeapGarbage } from "./off-heap-garbage.ts";
 
 /** Bytes of a chunk; README.md, "Chunks". */
 export const maxChunkBytes = 4 << 20;
@@ -30,7 +30,7 @@ export class ChunkCodec {
   readonly #idKey: Uint8Array;
   readonly #context: Buffer;
   readonly #packKeys = new Map<string, Uint8Array>();
-  readonly #garbage = new OffHeapGarbage();
+  readonly #memory = new ChunkMemory();
 
   constructor(epoch: EpochKeys) {
     this.#epoch = epoch;
@@ -46,7 +46,7 @@ export class ChunkCodec {
 
   /** The chunk's frame for this place. It was opened again before it is returned. */
   seal(chunk: Uint8Array, place: Place): Buffer {
-    this.#garbage.note(chunk.length);
+    this.#memory.note(chunk.length);
     const packed = compress(chunk);
     const header = Buffer.alloc(frameHeaderBytes);
     const isSmaller = packed.length < chunk.length;
@@ -55,15 +55,19 @@ export class ChunkCodec {
     const cipher = createCipheriv("aes-256-gcm", this.#packKey(place.pack), nonceOf(place.offset));
     cipher.setAAD(Buffer.concat([this.#context, place.id, header]));
     const sealed = cipher.update(isSmaller ? packed : chunk);
+    release(packed);
     const frame = Buffer.concat([header, sealed, cipher.final(), cipher.getAuthTag()]);
+    release(sealed);
     // A fault of the compressor, the cipher or the memory must not reach the store.
-    if (Buffer.compare(this.#decode(frame, place), chunk) !== 0) throw misencoded();
+    const decoded = this.#decode(frame, place);
+    if (Buffer.compare(decoded, chunk) !== 0) throw misencoded();
+    release(decoded);
     return frame;
   }
 
   /** The chunk of so many bytes. Whatever is not exactly what was sealed here is damage. */
   open(frame: Uint8Array, place: Place, bytes: number): Buffer {
-    this.#garbage.note(bytes);
+    this.#memory.note(bytes);
     const object = packKey(this.#epoch, place.pack);
     const { offset } = place;
     const fault = (what: string, cause?: unknown) => damaged(object, what, { offset, cause });
@@ -92,6 +96,7 @@ export class ChunkCodec {
     const packed = opener.update(frame.subarray(frameHeaderBytes, -tagBytes));
     opener.final();
     const chunk = decompress(packed, { codec: header.readUInt8(), bytes });
+    if (chunk !== packed) release(packed);
     if (chunk.length !== bytes) throw new RangeError(`${chunk.length} bytes instead of ${bytes}`);
     return chunk;
   }
@@ -110,14 +115,15 @@ export class ChunkCodec {
 function compress(chunk: Uint8Array): Buffer {
   const { ZSTD_c_compressionLevel, ZSTD_c_windowLog } = constants;
   const params = { [ZSTD_c_compressionLevel]: 1, [ZSTD_c_windowLog]: 17 };
-  return zstdCompressSync(chunk, { params, chunkSize: 512 << 10 });
+  return zstdCompressSync(chunk, { params, chunkSize: 1 << 20 });
 }
 
 function decompress(packed: Buffer, { codec, bytes }: { codec: number; bytes: number }): Buffer {
   if (codec === codecs.raw) return packed;
   if (codec !== codecs.zstd) throw new RangeError(`unknown codec ${codec}`);
-  const chunkSize = Math.max(bytes, 64);
-  return zstdDecompressSync(packed, { chunkSize, maxOutputLength: chunkSize });
+  // With room to spare, Node does not make a second buffer when the first is just full.
+  const chunkSize = bytes + 64;
+  return zstdDecompressSync(packed, { chunkSize, maxOutputLength: Math.max(bytes, 1) });
 }
 
 /** A place is used once: the frame's first byte in the pack, 8 bytes little-endian, then zeros. */

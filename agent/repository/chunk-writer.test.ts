@@ -73,7 +73,10 @@ test("ChunkWriter has taken a chunk when add() returns", async () => {
   const map = writer.endStream();
   memory.fill("c");
   await writer.finish();
-  const read = await Array.fromAsync(readStream({ store: scratch.store, epoch, map, signal }));
+  const read = await Array.fromAsync(
+    readStream({ store: scratch.store, epoch, map, signal }),
+    (chunk) => Buffer.from(chunk),
+  );
   assert.deepEqual(Buffer.concat(read), Buffer.from("a".repeat(100) + "b".repeat(100)));
 });
 
@@ -207,7 +210,10 @@ test("ChunkWriter of each of several threads sees what the others have stored", 
   };
   const maps = await Promise.all([run(), run(), run()]);
   for (const map of maps) {
-    const read = await Array.fromAsync(readStream({ store: scratch.store, epoch, map, signal }));
+    const read = await Array.fromAsync(
+      readStream({ store: scratch.store, epoch, map, signal }),
+      (chunk) => Buffer.from(chunk),
+    );
     assert.deepEqual(
       read.map((chunk) => chunk[0]),
       seeds,

@@ -23,5 +23,7 @@ export async function readObject(
   }
   if (range !== undefined && size !== range.length)
     throw damaged(key, "the store gave another range than was asked for", { offset: range.offset });
-  return Buffer.concat(pieces, size);
+  const [only, ...others] = pieces;
+  if (only === undefined || others.length > 0) return Buffer.concat(pieces, size);
+  return Buffer.from(only.buffer, only.byteOffset, size);
 }

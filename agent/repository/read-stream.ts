@@ -1,5 +1,6 @@
 import type { ObjectStore } from "../store/object-store.ts";
 import { ChunkCodec } from "./chunk-codec.ts";
+import { release } from "./chunk-memory.ts";
 import { damaged } from "./damage.ts";
 import type { EpochKeys } from "./epoch.ts";
 import type { ChunkRef, StreamMap } from "./map.ts";
@@ -15,8 +16,9 @@ export interface ReadStreamOptions {
 }
 
 /**
- * The chunks of the stream in order, each checked before it is handed out. Neighbours in a pack are
- * fetched together, and one such run ahead.
+ * The chunks of the stream in order, each checked before it is handed out. A chunk may be used until
+ * the one after the next is asked for; then its memory is gone. Neighbours in a pack are fetched
+ * together, and one such run ahead.
  */
 export async function* readStream(options: ReadStreamOptions): AsyncGenerator<Uint8Array, void> {
   const { store, epoch, map } = options;
@@ -25,6 +27,7 @@ export async function* readStream(options: ReadStreamOptions): AsyncGenerator<Ui
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const codec = new ChunkCodec(epoch);
+  let used: Buffer | undefined;
   const runs = joinNeighbours(map.chunks);
   const fetch = () => {
     const run = runs.next();
@@ -40,7 +43,11 @@ export async function* readStream(options: ReadStreamOptions): AsyncGenerator<Ui
       const { run } = next;
       const bytes = await next.bytes;
       next = fetch();
-      yield* openRun(codec, { run, bytes });
+      for (const chunk of openRun(codec, { run, bytes })) {
+        yield chunk;
+        if (used !== undefined) release(used);
+        used = chunk;
+      }
     }
   } finally {
     stop.abort();
@@ -84,7 +91,7 @@ export async function fetchRun(
 function* openRun(
   codec: ChunkCodec,
   { run, bytes }: { run: readonly ChunkRef[]; bytes: Buffer },
-): Generator<Uint8Array, void> {
+): Generator<Buffer, void> {
   let at = 0;
   for (const ref of run) {
     yield openRef(codec, ref, bytes.subarray(at, at + ref.stored));

@@ -4,7 +4,7 @@ import { mariadb } from "../fixtures/mariadb-client.ts";
 import { startMariadb } from "../fixtures/mariadb-server.ts";
 import { makeDbctlScratch } from "../fixtures/run-dbctl.ts";
 import { compete, tableHead } from "./compete.ts";
-import { type BenchOptions, dbctlMain } from "./postgres.ts";
+import { type BenchOptions, launcher } from "./postgres.ts";
 
 /** Logical backup and restore of MariaDB beside `mariadb-dump | zstd` and `mariadb`. */
 export async function benchMariadb({ megabytes, runs, jobs }: BenchOptions): Promise<void> {
@@ -18,7 +18,7 @@ export async function benchMariadb({ megabytes, runs, jobs }: BenchOptions): Pro
   await mariadb(server, "mixed", data(megabytes));
   const dump = join(dbctl.folder, "dump.sql.zst");
   const client = `--no-defaults -u root --socket=${server.socket}`;
-  const run = `DBCTL_STATE_DIR=${dbctl.stateDir} ${process.execPath} ${dbctlMain}`;
+  const run = `DBCTL_STATE_DIR=${dbctl.stateDir} ${launcher}`;
   const repo = ["--repo", dbctl.repo, "--jobs", String(jobs)].join(" ");
   console.log(`\nMariaDB, ${megabytes} MB, ${jobs} jobs, medians of ${runs} paired runs\n`);
   for (const line of tableHead) console.log(line);

@@ -2,7 +2,7 @@ import { psql } from "../fixtures/psql.ts";
 import { startPostgres } from "../fixtures/postgres-server.ts";
 import { makeDbctlScratch } from "../fixtures/run-dbctl.ts";
 import { measure } from "./measure.ts";
-import { type BenchOptions, dbctlMain } from "./postgres.ts";
+import { type BenchOptions, launcher } from "./postgres.ts";
 import { fillPostgres } from "./postgres-data.ts";
 
 /** Peak memory of dbctl while one big table is backed up, verified and restored. */
@@ -12,7 +12,7 @@ export async function benchMemory({ megabytes, jobs }: Omit<BenchOptions, "runs"
   await psql(server, "postgres", "create database wide");
   await fillPostgres(server, "wide", megabytes);
   const size = await psql(server, "wide", "select pg_size_pretty(pg_table_size('wide'))");
-  const run = `DBCTL_STATE_DIR=${dbctl.stateDir} ${process.execPath} ${dbctlMain}`;
+  const run = `DBCTL_STATE_DIR=${dbctl.stateDir} ${launcher}`;
   const repo = `--repo ${dbctl.repo}`;
   const key = `--identity ${dbctl.identity}`;
   const into = `--to '${server.url("copy")}' --create`;

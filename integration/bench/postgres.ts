@@ -7,7 +7,7 @@ import { makeDbctlScratch } from "../fixtures/run-dbctl.ts";
 import { compete, tableHead } from "./compete.ts";
 import { fillPostgres } from "./postgres-data.ts";
 
-export const dbctlMain = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+export const launcher = fileURLToPath(new URL("../../cli/dbctl", import.meta.url));
 
 export interface BenchOptions {
   megabytes: number;
@@ -21,7 +21,7 @@ export async function benchPostgres({ megabytes, runs, jobs }: BenchOptions): Pr
   await using dbctl = await makeDbctlScratch();
   const where = `-h ${server.socketFolder} -p ${server.port} -U postgres`;
   const state = `DBCTL_STATE_DIR=${dbctl.stateDir}`;
-  const run = `${state} ${process.execPath} ${dbctlMain}`;
+  const run = `${state} ${launcher}`;
   const dump = join(dbctl.folder, "dump");
   const repo = ["--repo", dbctl.repo, "--jobs", String(jobs)].join(" ");
   console.log(`\nPostgreSQL 15, ${megabytes} MB, ${jobs} jobs, medians of ${runs} paired runs\n`);

@@ -174,7 +174,8 @@ class MemoryLoader extends MemorySession implements port.Loader {
   }
 
   async load(table: port.TableData, bytes: AsyncIterable<Uint8Array>): Promise<number> {
-    const text = Buffer.concat(await Array.fromAsync(bytes)).toString();
+    const pieces = await Array.fromAsync(bytes, (piece) => Buffer.from(piece));
+    const text = Buffer.concat(pieces).toString();
     const rows = text.split("\n").slice(0, -1);
     this.#database.tables.get(table.name)?.push(...rows);
     return rows.length;

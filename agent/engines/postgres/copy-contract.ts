@@ -86,9 +86,9 @@ export async function readTable(
   return read;
 }
 
-/** A target that is full after a chunk, and takes a while each time. */
-export function slowly(): ChunkTarget {
-  let waiting = 0;
+/** A target that is full after a chunk (or from the beginning), and takes a while each time. */
+export function slowly({ full = false } = {}): ChunkTarget {
+  let waiting = full ? 1 : 0;
   return {
     add: () => {
       // What was received at once may end several chunks of 256 KiB or more.

@@ -213,6 +213,7 @@ for (const major of [15, 17])
       const fast_ = sumOf(await readTable(view, table));
       assert.equal(fast_.rows, 100_000n);
       assert.deepEqual(sumOf(await readTable(view, table, slowly())), fast_);
+      assert.deepEqual(sumOf(await readTable(view, table, slowly({ full: true }))), fast_);
     });
 
     test("a reader that waits for its sink ends at once on abort and leaves no session", async () => {

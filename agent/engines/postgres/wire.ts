@@ -91,7 +91,11 @@ export class Wire {
   async receiveRows(intake: RowIntake, options: { signal: AbortSignal }): Promise<void> {
     const waiting = this.#messages.takeAll();
     for (let at = 0; at < waiting.length; at += readBytes) {
-      if (intake.full) await intake.drained(options);
+      if (intake.full) {
+        // What arrived meanwhile would come before the rest of what waits.
+        this.#socket?.pause();
+        await intake.drained(options);
+      }
       const other = intake.take(waiting.subarray(at, at + readBytes));
       if (other === undefined) continue;
       this.#messages.push(other);
