@@ -20,6 +20,8 @@ export const exitCodes = {
   "host-unknown": 68,
   "engine-unreachable": 69,
   "store-unreachable": 69,
+  "bus-unreachable": 69,
+  "port-taken": 69,
   "internal-bug": 70,
   "system-failed": 71,
   "target-exists": 73,
