@@ -36,6 +36,14 @@ export function describeEngine(name: string, open: () => Promise<EngineScratch>)
       await assert.rejects(probing, { code: "database-unknown" });
     });
 
+    test("listDatabases() names the database, and none that only templates or the server use", async () => {
+      await using scratch = await open();
+      const names = (await scratch.at("source").listDatabases({ signal })).map(({ name }) => name);
+      assert.ok(names.includes("source"), names.join(", "));
+      for (const own of ["template0", "template1", "mysql", "sys", "information_schema"])
+        assert.ok(!names.includes(own), own);
+    });
+
     test("all readers see the moment of the snapshot, whatever is written later", async () => {
       await using scratch = await open();
       await scratch.addItems({ count: 1000, length: 50 });

@@ -16,6 +16,12 @@ export interface Engine {
   probe(options: Waiting): Promise<ServerFacts>;
 
   /**
+   * Every database of the server that can be connected to, by name; those that the product itself
+   * lives on are left out. Sizes are rough.
+   */
+  listDatabases(options: Waiting): Promise<DatabaseSize[]>;
+
+  /**
    * One consistent view for all readers. `startReaders` is called once, while the view is pinned;
    * when it resolves, every reader that was opened with the ticket sees exactly that view. A lost
    * leader connection makes `assertAlive` reject.
@@ -39,6 +45,12 @@ export interface Engine {
 
 export interface Waiting {
   signal: AbortSignal;
+}
+
+export interface DatabaseSize {
+  name: string;
+  /** Bytes; 0 where the account may not know. */
+  size: number;
 }
 
 export interface ServerFacts {

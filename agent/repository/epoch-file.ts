@@ -60,7 +60,7 @@ export async function openEpochFile(
     throw damaged(object, "it is no age file, or not the one that was written", { cause });
   }
   try {
-    return fileShape(JSON.parse(json), "epoch");
+    return epochFileShape(JSON.parse(json), "epoch");
   } catch (cause) {
     throw damaged(object, "its content is malformed", { cause });
   }
@@ -74,7 +74,8 @@ export function epochKeysOf({ repository, instance, epoch, key }: EpochFile): Ep
 /** What the library says, word by word; epoch-file.test.ts would notice a change. */
 const noMatch = "no identity matched any of the file's recipients";
 
-const fileShape = record<EpochFile>({
+/** Checks a parsed epoch file. */
+export const epochFileShape = record<EpochFile>({
   format: oneOf(1),
   repository: text(randomIdPattern),
   instance: text(instancePattern),

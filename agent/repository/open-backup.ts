@@ -5,7 +5,7 @@ import type { Secret } from "../../core/secret.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { damaged } from "./damage.ts";
 import type { EpochKeys } from "./epoch.ts";
-import { epochKeysOf, maxEpochFileBytes, openEpochFile } from "./epoch-file.ts";
+import { type EpochFile, epochKeysOf, maxEpochFileBytes, openEpochFile } from "./epoch-file.ts";
 import type { StreamMap } from "./map.ts";
 import { MapReader, maxMapBytes } from "./map-bytes.ts";
 import type { BackupHeader } from "./manifest.ts";
@@ -54,14 +54,24 @@ async function openEpoch({ store, header, keys, signal }: OpenBackupOptions): Pr
       remedy: "Name the identity file of one of the repository's recipients",
     });
   }
+  return epochKeysOf(await readEpochFile(store, header, { identity: keys.identity, signal }));
+}
+
+/** The epoch's file of a backup, opened with an identity; it must be that very epoch's. */
+export async function readEpochFile(
+  store: ObjectStore,
+  header: BackupHeader,
+  { identity, signal }: { identity: Secret; signal: AbortSignal },
+): Promise<EpochFile> {
+  const object = epochKey(header);
   const sealed = await readObject(store, object, { max: maxEpochFileBytes, signal });
-  const file = await openEpochFile(sealed, keys.identity, object);
+  const file = await openEpochFile(sealed, identity, object);
   const { repository, instance, epoch } = file;
   if (!isDeepStrictEqual([repository, instance, epoch], placeOf(header)))
     throw damaged(object, `it is the key of ${instance}, epoch ${epoch}`);
   if (file.signer !== header.signer)
     throw damaged(manifestKey(header), "it was signed by another host than the epoch's");
-  return epochKeysOf(file);
+  return file;
 }
 
 function placeOf({ repository, instance, epoch }: BackupHeader): string[] {

@@ -1,13 +1,9 @@
 import { Command } from "commander";
-import { createEngine, parseTarget, resolvePassword } from "../../agent/adapters.ts";
-import {
-  backUpDatabase,
-  type BackupEvent,
-  type FinishedBackup,
-} from "../../agent/backup/back-up-database.ts";
+import { createStore, parseTarget, resolvePassword } from "../../agent/adapters.ts";
+import type { BackupEvent, FinishedBackup } from "../../agent/backup/back-up-database.ts";
+import { startBackup } from "../../agent/backup/start-backup.ts";
+import { accessDatabase } from "../../agent/database-access.ts";
 import { unreachable } from "../../core/unreachable.ts";
-import { openLane } from "../direct/open-lane.ts";
-import { openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { stateFolder } from "../direct/state-folder.ts";
 import { formatBytes, formatSeconds } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
@@ -50,23 +46,14 @@ export function backupCommand(signal: AbortSignal): Command {
 async function backUp(url: string, flags: BackupFlags): Promise<void> {
   const { repo, jobs, allowMissing, freshEpoch, signal } = flags;
   const target = parseTarget(url);
-  const password = await resolvePassword(target, process.env);
-  const { store, repository } = await openRepositoryUrl(repo, { signal });
-  const parts = {
-    engine: createEngine(target, password),
-    store,
-    repository,
-    stateDir: stateFolder(process.env, process.getuid?.()),
-    now: () => new Date(),
-    tool: readVersion(),
-  };
-  const events = backUpDatabase(
+  const events = startBackup(
     {
-      ...parts,
-      openLane: ({ epoch, indexPath }) => {
-        const use = { kind: "backup", epoch, indexPath } as const;
-        return openLane({ target, password, storeUrl: repo, use }, { signal });
-      },
+      database: accessDatabase(target, await resolvePassword(target, process.env)),
+      store: createStore(repo),
+      storeUrl: repo,
+      stateDir: stateFolder(process.env, process.getuid?.()),
+      now: () => new Date(),
+      tool: readVersion(),
     },
     { jobs, allowMissing, freshEpoch, signal },
   );

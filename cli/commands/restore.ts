@@ -1,8 +1,9 @@
 import { Command } from "commander";
-import { createEngine, parseTarget, resolvePassword } from "../../agent/adapters.ts";
-import { restoreBackup, type RestoreEvent } from "../../agent/restore/restore-backup.ts";
+import { parseTarget, resolvePassword } from "../../agent/adapters.ts";
+import { accessDatabase } from "../../agent/database-access.ts";
+import type { RestoreEvent } from "../../agent/restore/restore-backup.ts";
+import { startRestore } from "../../agent/restore/start-restore.ts";
 import { unreachable } from "../../core/unreachable.ts";
-import { openLane } from "../direct/open-lane.ts";
 import { openBackupByName } from "../direct/open-repository-url.ts";
 import { formatSeconds } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
@@ -45,18 +46,8 @@ async function restore(name: string, flags: RestoreFlags): Promise<void> {
   const target = parseTarget(to);
   const password = await resolvePassword(target, process.env);
   const backup = await openBackupByName(name, flags);
-  const engine = createEngine(target, password);
-  const events = restoreBackup(
-    {
-      engine,
-      backup,
-      openLane: (epoch) => {
-        const use = { kind: "restore", epoch } as const;
-        return openLane({ target, password, storeUrl: repo, use }, { signal });
-      },
-    },
-    { create, jobs, signal },
-  );
+  const database = accessDatabase(target, password);
+  const events = startRestore({ database, backup, storeUrl: repo }, { create, jobs, signal });
   const { tables, rows } = await follow(events);
   const seconds = (performance.now() - startedAt) / 1000;
   const { id, state, source } = backup.header;

@@ -36,6 +36,8 @@ export function createMemoryEngine(server: MemoryServer, database: string): port
       const { instance } = server;
       return { flavour: "memory", version: "1", instance, host: "here", database, settings: {} };
     },
+    listDatabases: async () =>
+      [...server.databases].map(([name, { tables }]) => ({ name, size: tables.size })),
     openSnapshot: async ({ startReaders, signal }) => {
       signal.throwIfAborted();
       pinned = copy(find(server, database));

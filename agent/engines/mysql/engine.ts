@@ -1,5 +1,6 @@
 import type { Secret } from "../../../core/secret.ts";
 import type { Engine } from "../engine.ts";
+import { listDatabases } from "./list-databases.ts";
 import { openLoader } from "./loader.ts";
 import { prepareTarget } from "./prepare-target.ts";
 import { probe } from "./probe.ts";
@@ -14,6 +15,7 @@ export function createMysqlEngine(login: {
 }): Engine {
   return {
     probe: (options) => probe(login, options),
+    listDatabases: (options) => listDatabases(login, options),
     openSnapshot: (options) => openSnapshot(login, options),
     openReader: (_, options) => openReader(login, options),
     prepareTarget: (plan, options) => prepareTarget(login, plan, options),

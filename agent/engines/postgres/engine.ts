@@ -1,4 +1,5 @@
 import type { Engine } from "../engine.ts";
+import { listDatabases } from "./list-databases.ts";
 import { openLoader } from "./loader.ts";
 import { prepareTarget } from "./prepare-target.ts";
 import { probe } from "./probe.ts";
@@ -9,6 +10,7 @@ import { type Access, openLeader } from "./snapshot.ts";
 export function createPostgresEngine(access: Access): Engine {
   return {
     probe: (options) => probe(access, options),
+    listDatabases: (options) => listDatabases(access, options),
     openSnapshot: (options) => openLeader(access, options),
     openReader: (ticket, options) => openReader(access, ticket, options),
     prepareTarget: (plan, options) => prepareTarget(access, plan, options),
