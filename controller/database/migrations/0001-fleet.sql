@@ -95,6 +95,16 @@ create table jobs (
 create index jobs_by_state on jobs (state, not_before);
 create index jobs_by_database on jobs (database, created_at);
 
+-- Every dispatch of a job. A backup may come back from one that was given up: its moment is this one,
+-- the last before its snapshot that the controller's own clock has seen.
+create table job_attempts (
+  job_id text not null references jobs,
+  fencing_token integer not null,
+  attempt integer not null,
+  dispatched_at text not null,
+  primary key (job_id, fencing_token)
+) strict, without rowid;
+
 create table schedule_runs (
   policy text not null,
   database text not null,
@@ -109,8 +119,9 @@ create table backups (
   job_id text not null references jobs,
   repository_url text not null,
   state text not null check (state in ('complete', 'partial')),
-  -- When the job was seen to run and to succeed.
+  -- When its job was dispatched: never later than its snapshot. Recoverability counts from here.
   started_at text not null,
+  -- When the controller learned of it.
   committed_at text not null,
   -- BackupResult of the protocol as protobuf JSON.
   result text not null,

@@ -1,0 +1,97 @@
+/** What the catalog knows about one database; every time is of the controller's clock. */
+export interface Coverage {
+  firstSeenAt: Date;
+  /** Unset when its agent was never heard. */
+  agentSeenAt?: Date | undefined;
+  /** A moment not later than the snapshot of the newest complete backup that is not damaged. */
+  newestAt?: Date | undefined;
+  /** The same of the newest verified one. */
+  verifiedAt?: Date | undefined;
+  goal?: Goal | undefined;
+}
+
+export interface Goal {
+  rpoSeconds: number;
+  /** Interval, typical duration and jitter together: how old the newest backup gets by plan. */
+  plannedSeconds: number;
+}
+
+export type RecoverabilityState = "ok" | "warning" | "violated" | "unmanaged";
+export type RecoverabilityLevel = "none" | "stored" | "verified";
+
+export interface Recoverability {
+  /** Unset when no backup can be restored. */
+  until?: Date;
+  /** Since `until`, or since the database was first seen. */
+  ageSeconds: number;
+  state: RecoverabilityState;
+  level: RecoverabilityLevel;
+  /** In words, for people. */
+  reason: string;
+}
+
+/** Seconds of silence after which nothing is known about a host any more (FLEET-04). */
+export const silentSeconds = 60;
+
+/** Until which moment the database is recoverable, and whether that is good enough (RPO-01, RPO-02). */
+export function recoverability(coverage: Coverage, now: Date): Recoverability {
+  const { newestAt, verifiedAt, goal } = coverage;
+  const base = newestAt ?? coverage.firstSeenAt;
+  const ageSeconds = Math.max(0, Math.floor((now.getTime() - base.getTime()) / 1000));
+  const level = verifiedAt !== undefined ? "verified" : newestAt !== undefined ? "stored" : "none";
+  const known = {
+    ...(newestAt === undefined ? {} : { until: newestAt }),
+    ageSeconds,
+    level,
+  } as const;
+  if (goal === undefined) return { ...known, state: "unmanaged", reason: "no policy selects it" };
+  const moments = predict(coverage);
+  const silent = isSilent(coverage, now) ? [silence(coverage)] : [];
+  if (moments.violatedAt !== undefined && now > moments.violatedAt)
+    return { ...known, state: "violated", reason: words([...silent, lateness(coverage, now)]) };
+  if (newestAt === undefined)
+    return { ...known, state: "warning", reason: words([...silent, "never backed up"]) };
+  if (moments.warningAt !== undefined && now > moments.warningAt)
+    return { ...known, state: "warning", reason: words([...silent, lateness(coverage, now)]) };
+  return { ...known, state: "ok", reason: `last backup of ${newestAt.toISOString()}` };
+}
+
+/**
+ * The last moments at which it is not yet a warning, not yet violated, if nothing else happens. Both
+ * are unset without a policy.
+ */
+export function predict(coverage: Coverage): { warningAt?: Date; violatedAt?: Date } {
+  const { goal, newestAt, firstSeenAt, agentSeenAt } = coverage;
+  if (goal === undefined) return {};
+  const violatedAt = later(newestAt ?? firstSeenAt, goal.rpoSeconds);
+  if (newestAt === undefined) return { warningAt: firstSeenAt, violatedAt };
+  const late = later(newestAt, Math.max(goal.rpoSeconds * 0.8, goal.plannedSeconds));
+  const silent = later(agentSeenAt ?? firstSeenAt, silentSeconds);
+  const moments = [late, silent, violatedAt].map((moment) => moment.getTime());
+  return { warningAt: new Date(Math.min(...moments)), violatedAt };
+}
+
+function isSilent({ agentSeenAt, firstSeenAt }: Coverage, now: Date): boolean {
+  return now > later(agentSeenAt ?? firstSeenAt, silentSeconds);
+}
+
+function silence({ agentSeenAt }: Coverage): string {
+  return agentSeenAt === undefined
+    ? "agent never heard"
+    : `agent silent since ${agentSeenAt.toISOString()}`;
+}
+
+function lateness({ newestAt, firstSeenAt, goal }: Coverage, now: Date): string {
+  if (newestAt === undefined)
+    return `never backed up since it was seen at ${firstSeenAt.toISOString()}`;
+  const seconds = Math.floor((now.getTime() - newestAt.getTime()) / 1000);
+  return `last backup of ${newestAt.toISOString()} is ${seconds} s old, RPO ${goal?.rpoSeconds ?? 0} s`;
+}
+
+function words(reasons: readonly string[]): string {
+  return reasons.join("; ");
+}
+
+function later(moment: Date, seconds: number): Date {
+  return new Date(moment.getTime() + seconds * 1000);
+}
