@@ -26,5 +26,5 @@ export interface BusMessage {
 export interface Consumer {
   /** Remembered by the bus: who comes back under this name goes on where it was. */
   name: string;
-  handle(message: BusMessage): Promise<void>;
+  handle: (message: BusMessage) => Promise<void>;
 }

@@ -31,6 +31,8 @@ const needs = {
     name: "MariaDB with its client programs",
     files: ["/usr/sbin/mariadbd", "/usr/bin/mariadb", "/usr/bin/mariadb-dump"],
   },
+  nats: { name: "nats-server", files: ["/usr/sbin/nats-server"] },
+  systemd: { name: "systemd-analyze", files: ["/usr/bin/systemd-analyze"] },
 };
 
 process.chdir(root);

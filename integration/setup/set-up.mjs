@@ -34,6 +34,9 @@ function installServers() {
     ["/usr/lib/postgresql/15/bin/postgres", "postgresql-15"],
     ["/usr/share/postgresql/15/extension/hstore.control", "postgresql-contrib"],
     ["/usr/sbin/mariadbd", "mariadb-server"],
+    ["/usr/sbin/nats-server", "nats-server"],
+    // For systemd-analyze: the units in deploy/ are tested with it.
+    ["/usr/bin/systemd-analyze", "systemd"],
     ...(process.argv[2] === "bench" ? [["/usr/bin/zstd", "zstd"]] : []),
   ].filter(([file]) => !existsSync(file));
   if (wanted.length === 0) return [];
