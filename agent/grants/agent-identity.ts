@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { existsSync } from "node:fs";
 import type { Secret } from "../../core/secret.ts";
 import { generateIdentity, readIdentityFile } from "../repository/identity.ts";
-import { writeSecretFile } from "../repository/secret-file.ts";
+import { writeSecretFile } from "../../core/secret-file.ts";
 
 export interface AgentIdentity {
   identity: Secret;

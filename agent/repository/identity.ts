@@ -1,7 +1,7 @@
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { DbctlError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
-import { readSecretFile } from "./secret-file.ts";
+import { readSecretFile } from "../../core/secret-file.ts";
 
 /** A new age key pair (X25519): the identity opens what was sealed to the recipient. */
 export async function generateIdentity(): Promise<{ identity: Secret; recipient: string }> {

@@ -3,7 +3,7 @@ import { DbctlError } from "../../core/errors.ts";
 import { type EpochFile } from "./epoch-file.ts";
 import { instancePattern, randomIdPattern, timedIdPattern } from "./identifier.ts";
 import { count, hex32, isoTime, nullable, oneOf, record, text } from "./json-shape.ts";
-import { readSecretFile, writeSecretFile } from "./secret-file.ts";
+import { readSecretFile, writeSecretFile } from "../../core/secret-file.ts";
 import type { SigningKey } from "./signer.ts";
 
 /** A manifest of this host, as the next one refers to it. */

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { DbctlError } from "../../core/errors.ts";
-import { syncFolder } from "../../core/sync-folder.ts";
+import { DbctlError } from "./errors.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 const maxBytes = 1 << 20;
 
