@@ -35,6 +35,17 @@ create table users (
   revoked_at text
 ) strict;
 
+-- Every certificate that the fleet's CA has signed for a caller; what is not here is not accepted.
+create table certificates (
+  -- Hexadecimal, upper case.
+  serial text primary key,
+  kind text not null check (kind in ('agent', 'user')),
+  -- The agent's id, or the user's name.
+  subject text not null,
+  issued_at text not null,
+  ends_at text not null
+) strict;
+
 create table instances (
   agent_id text not null references agents,
   name text not null,
