@@ -15,6 +15,8 @@ export const exitCodes = {
   "repository-unknown": 66,
   "backup-unknown": 66,
   "database-unknown": 66,
+  "job-unknown": 66,
+  "policy-unknown": 66,
   "file-missing": 66,
   "object-missing": 66,
   "host-unknown": 68,

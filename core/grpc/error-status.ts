@@ -19,6 +19,8 @@ const statusCodes = {
   "repository-unknown": status.NOT_FOUND,
   "backup-unknown": status.NOT_FOUND,
   "database-unknown": status.NOT_FOUND,
+  "job-unknown": status.NOT_FOUND,
+  "policy-unknown": status.NOT_FOUND,
   "file-missing": status.NOT_FOUND,
   "object-missing": status.NOT_FOUND,
   "host-unknown": status.NOT_FOUND,
