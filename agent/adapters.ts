@@ -33,6 +33,25 @@ export function parseTarget(url: string): Target {
   }
 }
 
+/**
+ * Parses the URL of a server: a database URL whose database, which may be left out, is only where
+ * the server is asked from.
+ */
+export function parseServer(url: string): Target {
+  const [, scheme = "", authority = "", query = ""] =
+    /^([a-z0-9+.-]+):\/\/([^/?#]*)\/?(\?.*)?$/is.exec(url) ?? [];
+  if (scheme === "") return parseTarget(url);
+  const maintenance = scheme.toLowerCase().startsWith("postgres") ? "postgres" : "mysql";
+  return parseTarget(`${scheme}://${authority}/${maintenance}${query}`);
+}
+
+/** Another database of the same server. */
+export function databaseOf(server: Target, database: string): Target {
+  return server.engine === "postgres"
+    ? { engine: "postgres", target: { ...server.target, database } }
+    : { engine: "mysql", target: { ...server.target, database } };
+}
+
 /** Looks the password up where the product's own clients do: environment, then password file. */
 export async function resolvePassword(
   { engine, target }: Target,
