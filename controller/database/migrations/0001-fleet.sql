@@ -168,7 +168,10 @@ create index outbox_waiting on outbox (position) where published_at is null;
 
 create table deliveries (
   event_id text not null,
+  -- The webhook's URL.
   channel text not null,
+  -- File of its signing secret; empty for none.
+  secret_file text not null default '',
   state text not null check (state in ('waiting', 'delivered', 'dead')),
   attempts integer not null,
   next_attempt_at text not null,
@@ -176,6 +179,7 @@ create table deliveries (
   last_error text,
   primary key (event_id, channel)
 ) strict, without rowid;
+create index deliveries_waiting on deliveries (channel, next_attempt_at) where state = 'waiting';
 
 create table audit (
   position integer primary key autoincrement,

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { backupCompleted } from "./scratch-fleet.ts";
+import { webhookPayload } from "./webhook-payload.ts";
+
+const at = "2026-03-01T10:00:00.000Z";
+
+test("webhookPayload() has every field of version 1.0", () => {
+  const payload: unknown = JSON.parse(webhookPayload({ ...backupCompleted("e1"), at }));
+  assert.deepEqual(payload, {
+    version: "1.0",
+    event: {
+      type: "backup_completed",
+      severity: "success",
+      timestamp: at,
+      database: "shop",
+      message: "Backed up h1/shop",
+      details: { backup: "b1", backup_size: 1000, duration_seconds: 1.5, engine: "postgres" },
+      error: "",
+      duration: 1_500_000_000,
+      backup_file: "b1",
+      backup_size: 1000,
+      hostname: "h1",
+      id: "e1",
+      duration_seconds: 1.5,
+      instance: "main",
+      engine: "postgres",
+      policy: "",
+      job: "",
+      recoverable_until: null,
+    },
+    subject: "[dbctl] SUCCESS backup_completed h1/shop",
+    body: "Backed up h1/shop",
+    metadata: { source: "dbctl" },
+  });
+});
+
+test("webhookPayload() gives alerts their event names", () => {
+  const names = [
+    ["rpo_violation", "open", "rpo_violation"],
+    ["rpo_violation", "resolved", "rpo_resolved"],
+    ["agent_offline", "open", "agent_offline"],
+    ["agent_offline", "resolved", "agent_online"],
+    ["clock_skew", "open", "alert_clock_skew"],
+    ["clock_skew", "resolved", "alert_clock_skew"],
+  ] as const;
+  for (const [type, state, name] of names) {
+    const told = { ...backupCompleted("e1"), kind: "alert", type, state, at } as const;
+    const { event } = JSON.parse(webhookPayload(told)) as {
+      event: { type: string; details: { state: string } };
+    };
+    assert.equal(event.type, name);
+    assert.equal(event.details.state, state);
+  }
+});
