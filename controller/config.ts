@@ -1,0 +1,68 @@
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { DbctlError } from "../core/errors.ts";
+
+export interface ControllerConfig {
+  /** Folder of catalog, CA and the first admin's identity. */
+  state: string;
+  /** `host:port` of gRPC. */
+  listen: string;
+  /** `host:port` under which agents and people reach it; tokens and identities carry it. */
+  advertise: string;
+  /** `host:port` of `/metrics` and `/health`. */
+  metrics: string;
+  /** `nats://…`; the bus is in memory when unset. */
+  nats?: string;
+  /** Only checks the audit log, then ends. */
+  verifyAudit: boolean;
+}
+
+const options = {
+  state: { type: "string" },
+  listen: { type: "string", default: "127.0.0.1:7400" },
+  advertise: { type: "string" },
+  metrics: { type: "string", default: "127.0.0.1:9399" },
+  nats: { type: "string" },
+  "verify-audit": { type: "boolean", default: false },
+} as const;
+
+/** Reads the command line; each option may also be `DBCTL_<NAME>` in the environment. */
+export function readControllerConfig(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): ControllerConfig {
+  const values = parse(argv);
+  const state = values.state ?? env["DBCTL_STATE"];
+  const faults: string[] = [];
+  if (state === undefined) faults.push("--state is missing");
+  const { listen, metrics } = values;
+  const port = /:(\d{1,5})$/.exec(listen)?.[1] ?? "";
+  const advertise = values.advertise ?? env["DBCTL_ADVERTISE"] ?? advertised(listen, port);
+  for (const [name, value] of Object.entries({ listen, metrics, advertise }))
+    if (!/^(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/.test(value))
+      faults.push(`--${name} is ${JSON.stringify(value)}, not host:port`);
+  if (faults.length > 0 || state === undefined) throw invalid(faults.join("; "));
+  const nats = values.nats ?? env["DBCTL_NATS"];
+  const base = { state: resolve(state), listen, advertise, metrics };
+  return { ...base, ...(nats ? { nats } : {}), verifyAudit: values["verify-audit"] };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: false }).values;
+  } catch (error) {
+    throw invalid((error as Error).message);
+  }
+}
+
+/** One cannot dial "every address": this host's name stands for it. */
+function advertised(listen: string, port: string): string {
+  return /^(0\.0\.0\.0|\[::\]):/.test(listen) ? `${hostname()}:${port}` : listen;
+}
+
+function invalid(what: string): DbctlError {
+  return new DbctlError("config-invalid", `Cannot start the controller: ${what}`, {
+    remedy: "Use --state DIR --listen HOST:PORT [--advertise HOST:PORT] [--nats URL]",
+  });
+}
