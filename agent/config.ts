@@ -66,7 +66,8 @@ function readInstances(reader: Reader, top: YAMLMap | undefined): InstanceConfig
     if (names.has(name) && name !== "") reader.fault(item as Node, `name ${name} is there twice`);
     names.add(name);
     const server = readServer(reader, map);
-    return server === undefined ? [] : [{ name, server, labels: readLabels(reader, map) }];
+    const labels = readLabels(reader, map);
+    return server === undefined ? [] : [{ name, server, labels }];
   });
 }
 

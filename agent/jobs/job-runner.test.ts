@@ -76,10 +76,10 @@ test("JobRunner tells progress at most once a second", async () => {
     () => at,
   );
   let appended = 0;
-  const { append } = scratch.journal;
+  const append = scratch.journal.append.bind(scratch.journal);
   scratch.journal.append = (...args) => {
     appended++;
-    append.apply(scratch.journal, args);
+    append(...args);
   };
   scratch.runner.offer(runJob("a"));
   await scratch.runner.drain({ limitMs: 1000 });
