@@ -6,7 +6,7 @@ import { repoCommand } from "./commands/repo.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { reportError } from "./output/report-error.ts";
-import { readVersion } from "./version.ts";
+import { readVersion } from "../core/version.ts";
 
 const interrupt = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {

@@ -60,16 +60,18 @@ function resultOf(updates: JobUpdate[]) {
 }
 
 /** As the operator's command line does it. */
-async function grant({ store, identity, list }: MemoryScratch, backup: string, recipient: string) {
-  const header = (await list()).find(({ id }) => id === backup);
+async function grant(scratch: MemoryScratch, backup: string, recipient: string) {
+  const { store, identity } = scratch;
+  const header = (await scratch.list()).find(({ id }) => id === backup);
   assert.ok(header !== undefined);
   const file = await readEpochFile(store, header, { identity, signal });
   return await sealGrant(file, { backup, recipient, now: new Date() });
 }
 
-async function tablesOf({ store, identity, list }: MemoryScratch, backup: string) {
+async function tablesOf(scratch: MemoryScratch, backup: string) {
+  const { store, identity } = scratch;
   const repository = await openRepository(store, { signal });
-  const header = (await list()).find(({ id }) => id === backup);
+  const header = (await scratch.list()).find(({ id }) => id === backup);
   assert.ok(header !== undefined);
   const keys = { identity };
   const { body } = await openBackup({ store, repository, header, keys, signal });

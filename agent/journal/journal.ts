@@ -86,6 +86,11 @@ export class Journal implements Disposable {
     return events;
   }
 
+  /** Whether the controller has every event. */
+  get isEmpty(): boolean {
+    return this.#get("select 1 from events limit 1") === undefined;
+  }
+
   /** Forgets the events that the controller has. */
   forget(upTo: bigint): void {
     this.#transaction(() => {

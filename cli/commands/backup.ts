@@ -8,7 +8,7 @@ import { stateFolder } from "../direct/state-folder.ts";
 import { formatBytes, formatSeconds } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
-import { readVersion } from "../version.ts";
+import { readVersion } from "../../core/version.ts";
 import { jobsOption, jsonOption, repoOption } from "./options.ts";
 
 interface BackupFlags {
