@@ -105,6 +105,7 @@ create table jobs (
 ) strict;
 create index jobs_by_state on jobs (state, not_before);
 create index jobs_by_database on jobs (database, created_at);
+create index jobs_by_kind on jobs (kind, state, database);
 
 -- Every dispatch of a job. A backup may come back from one that was given up: its moment is this one,
 -- the last before its snapshot that the controller's own clock has seen.
@@ -145,6 +146,10 @@ create table alerts (
   id text primary key,
   kind text not null,
   object text not null,
+  host text not null default '',
+  -- Empty when it is about a host.
+  instance text not null default '',
+  database text not null default '',
   severity text not null,
   state text not null check (state in ('open', 'resolved')),
   message text not null,
@@ -165,6 +170,15 @@ create table outbox (
   published_at text
 ) strict;
 create index outbox_waiting on outbox (position) where published_at is null;
+
+-- How often each event was written: what counters show. Never made smaller.
+create table event_totals (
+  type text not null,
+  -- host/database, or host.
+  object text not null,
+  total integer not null,
+  primary key (type, object)
+) strict, without rowid;
 
 create table deliveries (
   event_id text not null,

@@ -1,0 +1,171 @@
+import { create } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { DbctlError } from "../../core/errors.ts";
+import type { CallContext } from "../../core/grpc/peer.ts";
+import type { Implementation } from "../../core/grpc/method-shapes.ts";
+import { log } from "../../core/log.ts";
+import { pause } from "../../core/run-service.ts";
+import { LinkResponseSchema } from "../../proto/gen/dbctl/v1/agent_link_pb.ts";
+import type {
+  AgentLinkService,
+  Hello,
+  JobReference,
+  LinkRequest,
+  LinkResponse,
+} from "../../proto/gen/dbctl/v1/agent_link_pb.ts";
+import { recordHeartbeat, recordHello } from "../agents/record-hello.ts";
+import type { Db } from "../database/database.ts";
+import { applyJobEvent } from "../jobs/apply-job-event.ts";
+import { readStopRequests } from "../jobs/cancel-job.ts";
+import { claimNextJob } from "../jobs/claim-next-job.ts";
+import type { JobRecord } from "../jobs/job-record.ts";
+import { readDispatched } from "../jobs/list-jobs.ts";
+import { renewLeases } from "../jobs/renew-leases.ts";
+import type { JobClaim } from "../jobs/renew-leases.ts";
+import { Mailbox } from "./mailbox.ts";
+
+export interface LinkParts {
+  db: Db;
+  now: () => Date;
+  /** Between two looks for work; 500 ms unless told. */
+  pollMs?: number;
+}
+
+const heartbeatSeconds = 10;
+/** After this silence an agent is given no new work: three heartbeats are missing. */
+const lateMs = 30_000;
+
+/** The stream of one agent: what it says goes into the catalog, commands go down to it. */
+export function createLinkService(
+  parts: LinkParts,
+): Implementation<typeof AgentLinkService, CallContext> {
+  return { link: (requests, context) => serveLink(requests, { ...parts, context }) };
+}
+
+interface Link {
+  db: Db;
+  now: () => Date;
+  pollMs: number;
+  agent: { id: string; host: string };
+  down: Mailbox<LinkResponse>;
+  signal: AbortSignal;
+  heardAt: Date;
+  /** From the hello on. It does not reject: its failures end the call. */
+  dispatching?: Promise<void>;
+}
+
+async function* serveLink(
+  requests: AsyncIterable<LinkRequest>,
+  { context, pollMs = 500, db, now }: LinkParts & { context: CallContext },
+): AsyncGenerator<LinkResponse> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([context.signal, over.signal]);
+  const down = new Mailbox<LinkResponse>();
+  const agent = agentOf(context);
+  const link: Link = { db, now, pollMs, agent, down, signal, heardAt: now() };
+  const stop = () => down.fail(context.signal.reason);
+  context.signal.addEventListener("abort", stop, { once: true });
+  void serve(requests, link).catch((error: unknown) => down.fail(error));
+  try {
+    if (context.signal.aborted) stop();
+    yield* down;
+  } finally {
+    over.abort();
+    context.signal.removeEventListener("abort", stop);
+    await link.dispatching;
+  }
+}
+
+/** Until the agent ends its side. */
+async function serve(requests: AsyncIterable<LinkRequest>, link: Link): Promise<void> {
+  for await (const { message } of requests) {
+    if (link.signal.aborted) return;
+    link.heardAt = link.now();
+    const greeted = link.dispatching !== undefined;
+    if (message.case === "hello" && !greeted) {
+      await greet(link, message.value);
+      link.dispatching = dispatch(link).catch((error: unknown) => link.down.fail(error));
+    } else if (message.case === undefined || message.case === "hello" || !greeted)
+      throw outOfTurn(link.agent.host, message.case);
+    else await take(link, message);
+  }
+  link.down.end();
+}
+
+async function greet(link: Link, hello: Hello): Promise<void> {
+  const { db, agent, now } = link;
+  await recordHello(db, { agentId: agent.id, hello }, now());
+  await renewLeases(db, { host: agent.host, claims: claimsOf(hello.jobs) }, now());
+  const row = await db.one("select last_sequence from agents where id = :id", { id: agent.id });
+  const lastSequence = BigInt(Number(row?.["last_sequence"] ?? 0));
+  send(link, { case: "welcome", value: { agentId: agent.id, heartbeatSeconds, lastSequence } });
+  // The command may have been lost with the last link; sent twice it is run once.
+  const known = new Set(hello.jobs.map(({ jobId, fencingToken }) => `${jobId} ${fencingToken}`));
+  for (const record of await readDispatched(db, agent.host))
+    if (!known.has(`${record.job.id} ${record.fencingToken}`)) sendJob(link, record);
+}
+
+type Word = Extract<LinkRequest["message"], { case: "heartbeat" | "jobEvent" }>;
+
+async function take(link: Link, message: Word): Promise<void> {
+  const { db, agent, now } = link;
+  if (message.case === "heartbeat") {
+    const heartbeat = message.value;
+    await recordHeartbeat(db, { agentId: agent.id, heartbeat }, now());
+    await renewLeases(db, { host: agent.host, claims: claimsOf(heartbeat.jobs) }, now());
+    return;
+  }
+  const event = message.value;
+  const outcome = await applyJobEvent(db, { agent, event }, now());
+  if (outcome === "refused") {
+    const { jobId, fencingToken } = event;
+    const kind = event.event.case ?? "";
+    log.warn("job-event-refused", { host: agent.host, job: jobId, token: fencingToken, kind });
+  }
+  send(link, { case: "eventsTaken", value: { sequence: event.sequence } });
+}
+
+/** Sends commands down until the link is over. */
+async function dispatch(link: Link): Promise<void> {
+  const { db, now, agent, signal } = link;
+  const stopped = new Set<string>();
+  while (!signal.aborted) {
+    const isLate = now().getTime() - link.heardAt.getTime() > lateMs;
+    const record = isLate ? undefined : await claimNextJob(db, agent, now());
+    if (record !== undefined) sendJob(link, record);
+    for (const { id, token } of await readStopRequests(db, agent.host)) {
+      if (stopped.has(`${id} ${token}`)) continue;
+      stopped.add(`${id} ${token}`);
+      send(link, { case: "stopJob", value: { jobId: id, fencingToken: BigInt(token) } });
+    }
+    await pause(link.pollMs, signal);
+  }
+}
+
+function sendJob(link: Link, { job, spec, fencingToken }: JobRecord): void {
+  const value = { jobId: job.id, fencingToken: BigInt(fencingToken), spec };
+  send(link, { case: "runJob", value });
+}
+
+function send(link: Link, message: MessageInitShape<typeof LinkResponseSchema>["message"]): void {
+  link.down.put(create(LinkResponseSchema, message === undefined ? {} : { message }));
+}
+
+function claimsOf(references: readonly JobReference[]): JobClaim[] {
+  return references.map(({ jobId, fencingToken }) => ({ id: jobId, token: Number(fencingToken) }));
+}
+
+function agentOf({ peer }: CallContext): { id: string; host: string } {
+  if (peer.identity.kind === "agent") return { id: peer.identity.id, host: peer.identity.name };
+  throw new DbctlError("access-denied", "Cannot open a link: the caller is no agent", {
+    remedy: "Enrol the host: dbctl agents token",
+  });
+}
+
+function outOfTurn(host: string, what: string | undefined): DbctlError {
+  return new DbctlError(
+    "protocol-violated",
+    `Cannot go on with the link of ${host}: it sent ${what ?? "an unknown message"} out of turn`,
+    { remedy: "Bring the agent to the controller's version" },
+  );
+}

@@ -1,0 +1,136 @@
+import type { Db, Row } from "../database/database.ts";
+import { plannedSeconds } from "../policies/policy.ts";
+import { policyChooser, readPolicies } from "../policies/read-policies.ts";
+import type { AppliedPolicy } from "../policies/read-policies.ts";
+import type { Selectable } from "../policies/selector.ts";
+import type { Coverage } from "../recoverability/recoverability.ts";
+
+/** A database of the fleet with all that is known of it. */
+export interface FleetDatabase extends Selectable {
+  /** host/database. */
+  name: string;
+  instanceId: string;
+  version: string;
+  /** Bytes, roughly. */
+  size: number;
+  firstSeenAt: Date;
+  lastSeenAt: Date;
+  /** Unset when no policy selects it. */
+  policy?: AppliedPolicy | undefined;
+  /** Median of the last seven backups, from dispatch to result; 0 when there is none. */
+  typicalSeconds: number;
+  /** For `recoverability`. */
+  coverage: Coverage;
+}
+
+/** All databases that were not dropped, by name; or the one that is named. */
+export async function readDatabases(db: Db, name?: string): Promise<FleetDatabase[]> {
+  const only = { name: name ?? null };
+  const choose = policyChooser(await readPolicies(db));
+  const durations = await readDurations(db, only);
+  const rows = await db.all(databasesSql, only);
+  return rows.map((row) => {
+    const target = selectableOf(row);
+    const typicalSeconds = median(durations.get(text(row, "name")) ?? []);
+    return withCoverage(row, { target, policy: choose(target), typicalSeconds });
+  });
+}
+
+/** The one database, or undefined when the fleet has none of this name. */
+export async function readDatabase(db: Db, name: string): Promise<FleetDatabase | undefined> {
+  return (await readDatabases(db, name))[0];
+}
+
+const databasesSql = `
+  select d.*, i.instance_id, i.engine, i.version, i.labels as instance_labels,
+    a.labels as agent_labels, a.last_seen_at as agent_seen_at, b.newest_at, b.verified_at
+  from databases d
+  left join agents a on a.host = d.host
+  left join instances i on i.agent_id = a.id and i.name = d.instance
+  left join (
+    select database, max(started_at) as newest_at,
+      max(case when verified_at is not null then started_at end) as verified_at
+    from backups where state = 'complete' and damaged_at is null group by database
+  ) b on b.database = d.name
+  where d.dropped_at is null and (:name is null or d.name = :name)
+  order by d.name`;
+
+interface Found {
+  target: Selectable;
+  policy: AppliedPolicy | undefined;
+  typicalSeconds: number;
+}
+
+function withCoverage(row: Row, { target, policy, typicalSeconds }: Found): FleetDatabase {
+  const firstSeenAt = new Date(text(row, "first_seen_at"));
+  const goal = policy && {
+    rpoSeconds: policy.rpoSeconds,
+    plannedSeconds: plannedSeconds(policy, typicalSeconds),
+  };
+  return {
+    ...target,
+    name: text(row, "name"),
+    instanceId: text(row, "instance_id"),
+    version: text(row, "version"),
+    size: Number(row["size"]),
+    firstSeenAt,
+    lastSeenAt: new Date(text(row, "last_seen_at")),
+    policy,
+    typicalSeconds,
+    coverage: {
+      firstSeenAt,
+      agentSeenAt: date(row, "agent_seen_at"),
+      newestAt: date(row, "newest_at"),
+      verifiedAt: date(row, "verified_at"),
+      goal,
+    },
+  };
+}
+
+/** Labels of the instance come before those of its host. */
+function selectableOf(row: Row): Selectable {
+  return {
+    host: text(row, "host"),
+    instance: text(row, "instance"),
+    database: text(row, "database"),
+    engine: text(row, "engine"),
+    labels: { ...labels(row, "agent_labels"), ...labels(row, "instance_labels") },
+  };
+}
+
+async function readDurations(
+  db: Db,
+  only: { name: string | null },
+): Promise<Map<string, number[]>> {
+  const rows = await db.all(
+    `select database, started_at, committed_at from (
+       select *, row_number() over (partition by database order by committed_at desc) as age
+       from backups where :name is null or database = :name
+     ) where age <= 7`,
+    only,
+  );
+  const durations = new Map<string, number[]>();
+  for (const row of rows) {
+    const ms = Date.parse(text(row, "committed_at")) - Date.parse(text(row, "started_at"));
+    const known = durations.get(text(row, "database")) ?? [];
+    durations.set(text(row, "database"), [...known, ms / 1000]);
+  }
+  return durations;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
+}
+
+function text(row: Row, column: string): string {
+  return String(row[column] ?? "");
+}
+
+function date(row: Row, column: string): Date | undefined {
+  const value = row[column];
+  return value === null || value === undefined ? undefined : new Date(String(value));
+}
+
+function labels(row: Row, column: string): Record<string, string> {
+  return JSON.parse(text(row, column) || "{}") as Record<string, string>;
+}

@@ -1,0 +1,128 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { ErrorDetailSchema } from "../../proto/gen/dbctl/v1/errors_pb.ts";
+import type { ErrorDetail } from "../../proto/gen/dbctl/v1/errors_pb.ts";
+import type { BackupResult, JobResult } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
+import { recordBackup, recordVerification } from "../catalog/record-backup.ts";
+import type { Db } from "../database/database.ts";
+import { activeStates, willBeRetried } from "./job-record.ts";
+import type { JobRecord } from "./job-record.ts";
+import { moveJob } from "./move-job.ts";
+import { tellJob } from "./tell-job.ts";
+import type { Happening } from "./tell-job.ts";
+
+interface Success {
+  record: JobRecord;
+  token: number;
+  result: JobResult;
+}
+
+/**
+ * Ends a job well. What it found out, a backup or a verdict, is true even when the job was given up,
+ * sent out again or cancelled meanwhile: the catalog takes it, and only the job stays as it is. False
+ * when nothing changed.
+ */
+export async function succeedJob(db: Db, success: Success, now: Date): Promise<boolean> {
+  const { record, token, result } = success;
+  const dispatchedAt = await readDispatch(db, record.job.id, token);
+  if (dispatchedAt === undefined) return false;
+  const fault = faultOf(record, result);
+  if (fault !== undefined) return await failJob(db, { record, token, error: unusable(fault) }, now);
+  const learned = await learn(db, { ...success, dispatchedAt }, now);
+  const to = { case: "succeeded", value: { at: timestampFromDate(now), result } } as const;
+  const fence = { host: record.job.host, token };
+  const from = [...activeStates, "lost"] as const;
+  const moved = await moveJob(db, { id: record.job.id, from, to, fence }, now);
+  if (!moved && !learned) return false;
+  await tellJob(db, { record, happening: happeningOf(result, dispatchedAt, now) }, now);
+  return true;
+}
+
+/** Ends an attempt badly: another one follows when the error may pass and attempts are left. */
+export async function failJob(
+  db: Db,
+  { record, token, error }: { record: JobRecord; token: number; error: ErrorDetail },
+  now: Date,
+): Promise<boolean> {
+  const at = timestampFromDate(now);
+  const { id, host } = record.job;
+  const retried = error.retryable && willBeRetried(record);
+  const notBefore = new Date(now.getTime() + record.retryDelaySeconds * 1000);
+  const queued = { at, notBefore: timestampFromDate(notBefore) };
+  const next = retried
+    ? ({ to: { case: "queued", value: queued }, notBefore, nextAttempt: true } as const)
+    : ({ to: { case: "failed", value: { at, error } } } as const);
+  const from = [...activeStates, "lost"] as const;
+  const moved = await moveJob(db, { id, from, fence: { host, token }, ...next }, now);
+  if (moved) {
+    const happening = { outcome: "failed", error: error.message, retried } as const;
+    await tellJob(db, { record, happening }, now);
+  }
+  return moved;
+}
+
+/** When the controller sent this dispatch; undefined when it never did. */
+async function readDispatch(db: Db, id: string, token: number): Promise<Date | undefined> {
+  const row = await db.one(
+    "select dispatched_at from job_attempts where job_id = :id and fencing_token = :token",
+    { id, token },
+  );
+  return row && new Date(String(row["dispatched_at"]));
+}
+
+/** An agent is untrusted input: its result must answer what it was asked. */
+function faultOf({ spec }: JobRecord, result: JobResult): string | undefined {
+  const { kind } = result;
+  if (kind.case === undefined || kind.case !== spec.kind.case)
+    return `the agent answered a ${spec.kind.case ?? "job"} with ${kind.case ?? "nothing"}`;
+  if (kind.case === "backup") return backupFault(kind.value);
+  const asked = spec.kind.case === "backup" ? "" : spec.kind.value.backupId;
+  return kind.value.backupId === asked
+    ? undefined
+    : `the agent answered for backup "${kind.value.backupId}" instead of "${asked}"`;
+}
+
+function backupFault({ backupId, state, missing }: BackupResult): string | undefined {
+  if (backupId === "") return "the agent sent a backup without an id";
+  if (state !== "complete" && state !== "partial") return `the agent sent the state "${state}"`;
+  if (state === "complete" && missing.length > 0)
+    return `the agent called a backup complete that lacks ${missing.length} objects`;
+  return undefined;
+}
+
+function unusable(fault: string): ErrorDetail {
+  return create(ErrorDetailSchema, {
+    code: "protocol-violated",
+    message: `Cannot use the result of the job: ${fault}`,
+    remedy: "Bring the agent to the controller's version",
+  });
+}
+
+/** True when the catalog did not know it yet. */
+async function learn(
+  db: Db,
+  { record, result, dispatchedAt }: Success & { dispatchedAt: Date },
+  now: Date,
+): Promise<boolean> {
+  const { job, spec } = record;
+  if (result.kind.case === "backup" && spec.kind.case === "backup") {
+    const { repositoryUrl } = spec.kind.value;
+    const about = { database: job.database, jobId: job.id, repositoryUrl };
+    const startedAt = dispatchedAt;
+    return await recordBackup(db, { ...about, startedAt, result: result.kind.value }, now);
+  }
+  if (result.kind.case === "verify") {
+    await recordVerification(db, result.kind.value, dispatchedAt);
+    return true;
+  }
+  return false;
+}
+
+function happeningOf({ kind }: JobResult, dispatchedAt: Date, now: Date): Happening {
+  if (kind.case === "backup") {
+    const durationSeconds = (now.getTime() - dispatchedAt.getTime()) / 1000;
+    return { outcome: "backed-up", result: kind.value, durationSeconds };
+  }
+  if (kind.case === "verify") return { outcome: "verified", result: kind.value };
+  return { outcome: "restored" };
+}
