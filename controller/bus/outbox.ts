@@ -5,12 +5,25 @@ import { type FleetEvent, type ToldEvent, subjectOf } from "./fleet-event.ts";
 /** How many messages a step reads at once. */
 const batch = 100;
 
-/** Writes an event down to be published; call it in the transaction of the change it tells of. */
+/**
+ * Writes an event down to be published, and counts it; call it in the transaction of the change it
+ * tells of.
+ */
 export async function recordEvent(db: Db, event: FleetEvent, now: Date): Promise<void> {
   const told: ToldEvent = { ...event, at: now.toISOString() };
   await db.run(
     "insert into outbox (id, subject, body, created_at) values (:id, :subject, :body, :at)",
     { id: event.id, subject: subjectOf(event), body: JSON.stringify(told), at: told.at },
+  );
+  if (event.kind === "event") await count(db, event);
+}
+
+async function count(db: Db, { type, host, database }: FleetEvent): Promise<void> {
+  const object = database === "" ? host : `${host}/${database}`;
+  await db.run(
+    `insert into event_totals (type, object, total) values (:type, :object, 1)
+     on conflict (type, object) do update set total = total + 1`,
+    { type, object },
   );
 }
 

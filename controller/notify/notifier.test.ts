@@ -11,7 +11,7 @@ import { acceptEvent } from "./accept-event.ts";
 import { deliverDue } from "./deliver-due.ts";
 import { forgetTold } from "./forget-told.ts";
 import { notifierName, runNotifier } from "./run-notifier.ts";
-import { backupCompleted, insertDatabase, insertPolicy } from "./scratch-fleet.ts";
+import { backupCompleted, insertDatabase, insertPolicy } from "../database/scratch-fleet.ts";
 import { startReceiver } from "./scratch-receiver.ts";
 import type { Delivery, Outcome } from "./send-webhook.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { backupCompleted } from "./scratch-fleet.ts";
+import { backupCompleted } from "../database/scratch-fleet.ts";
 import { webhookPayload } from "./webhook-payload.ts";
 
 const at = "2026-03-01T10:00:00.000Z";

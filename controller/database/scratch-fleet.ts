@@ -1,5 +1,5 @@
 import type { FleetEvent } from "../bus/fleet-event.ts";
-import type { Db } from "../database/database.ts";
+import type { Db } from "./database.ts";
 import type { Policy, Webhook } from "../policies/policy.ts";
 
 /** A policy document as the catalog holds it, for a test. */
