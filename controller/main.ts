@@ -6,6 +6,7 @@ import { createMemoryBus } from "./bus/memory-bus.ts";
 import { createNatsBus } from "./bus/nats-bus.ts";
 import { readControllerConfig } from "./config.ts";
 import { openDatabase } from "./database/database.ts";
+import { notifierName } from "./notify/run-notifier.ts";
 import { catalogFile, startController } from "./start-controller.ts";
 
 await runMain(async (signal) => {
@@ -16,7 +17,9 @@ await runMain(async (signal) => {
   }
   const { nats } = config;
   await using bus =
-    nats === undefined ? createMemoryBus({ consumers: [] }) : createNatsBus({ url: nats });
+    nats === undefined
+      ? createMemoryBus({ consumers: [notifierName] })
+      : createNatsBus({ url: nats });
   await using controller = await startController(config, { now: () => new Date(), bus });
   process.stdout.write(`ready ${controller.address}\n`);
   await Promise.all([controller.run(signal), notifySystemd({ env: process.env, signal })]);

@@ -101,23 +101,19 @@ async function listen(
  * and it is in force; `identify` refuses all calls but enrolment without one.
  */
 function serverCredentials({ ca, certificate, key }: RpcServerOptions["tls"]) {
+  const authority = { caCertificate: Buffer.from(ca) };
   const pair = { certificate: Buffer.from(certificate), privateKey: Buffer.from(key) };
-  const ignore = () => {};
-  return experimental.createCertificateProviderServerCredentials(
-    {
-      addCaCertificateListener: (listener) => listener({ caCertificate: Buffer.from(ca) }),
-      removeCaCertificateListener: ignore,
-      addIdentityCertificateListener: ignore,
-      removeIdentityCertificateListener: ignore,
-    },
-    {
-      addIdentityCertificateListener: (listener) => listener(pair),
-      removeIdentityCertificateListener: ignore,
-      addCaCertificateListener: ignore,
-      removeCaCertificateListener: ignore,
-    },
-    false,
-  );
+  // The library listens only once it has returned from asking.
+  const soon = queueMicrotask;
+  const provider = {
+    addCaCertificateListener: (tell: (one: typeof authority) => void) =>
+      soon(() => tell(authority)),
+    addIdentityCertificateListener: (tell: (one: typeof pair) => void) => soon(() => tell(pair)),
+    removeCaCertificateListener: () => {},
+    removeIdentityCertificateListener: () => {},
+  };
+  // One provider of both: version 1.14 takes the two in the other order than it declares.
+  return experimental.createCertificateProviderServerCredentials(provider, provider, false);
 }
 
 const drainMs = 5_000;
