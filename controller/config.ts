@@ -12,6 +12,10 @@ export interface ControllerConfig {
   advertise: string;
   /** `host:port` of `/metrics` and `/health`. */
   metrics: string;
+  /** File of the bearer token that scrapers must show; needed when others than this host may. */
+  metricsTokenFile?: string;
+  /** Whether webhooks may go to private networks and to this host. */
+  privateWebhooks?: boolean;
   /** `nats://…`; the bus is in memory when unset. */
   nats?: string;
   /** Only checks the audit log, then ends. */
@@ -23,6 +27,8 @@ const options = {
   listen: { type: "string", default: "127.0.0.1:7400" },
   advertise: { type: "string" },
   metrics: { type: "string", default: "127.0.0.1:9399" },
+  "metrics-token-file": { type: "string" },
+  "private-webhooks": { type: "boolean", default: false },
   nats: { type: "string" },
   "verify-audit": { type: "boolean", default: false },
 } as const;
@@ -44,8 +50,18 @@ export function readControllerConfig(
       faults.push(`--${name} is ${JSON.stringify(value)}, not host:port`);
   if (faults.length > 0 || state === undefined) throw invalid(faults.join("; "));
   const nats = values.nats ?? env["DBCTL_NATS"];
-  const base = { state: resolve(state), listen, advertise, metrics };
-  return { ...base, ...(nats ? { nats } : {}), verifyAudit: values["verify-audit"] };
+  const metricsTokenFile = values["metrics-token-file"] ?? env["DBCTL_METRICS_TOKEN_FILE"];
+  const privateWebhooks = values["private-webhooks"] || env["DBCTL_PRIVATE_WEBHOOKS"] === "1";
+  return {
+    state: resolve(state),
+    listen,
+    advertise,
+    metrics,
+    privateWebhooks,
+    ...(metricsTokenFile ? { metricsTokenFile } : {}),
+    ...(nats ? { nats } : {}),
+    verifyAudit: values["verify-audit"],
+  };
 }
 
 function parse(argv: readonly string[]) {

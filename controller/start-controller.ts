@@ -5,19 +5,22 @@ import { join } from "node:path";
 import { type RpcServer, addService, createRpcServer } from "../core/grpc/server.ts";
 import { errorFields, log } from "../core/log.ts";
 import { runService } from "../core/run-service.ts";
+import { readVersion } from "../core/version.ts";
 import { exportPrivateKey, makeKeyPair } from "../core/x509/key-pair.ts";
 import { AgentsService } from "../proto/gen/dbctl/v1/agents_pb.ts";
 import { EnrolmentService } from "../proto/gen/dbctl/v1/agent_link_pb.ts";
+import { evaluateAlerts } from "./alerts/evaluate-alerts.ts";
 import { createAgentsService } from "./api/agents-service.ts";
 import { createEnrolmentService } from "./api/enrolment-service.ts";
 import { auditCall } from "./audit/audit-call.ts";
 import type { Bus } from "./bus/bus.ts";
-import { publishOutbox } from "./bus/outbox.ts";
 import type { ControllerConfig } from "./config.ts";
 import type { Db } from "./database/database.ts";
 import { openDatabase } from "./database/database.ts";
 import { migrate } from "./database/migrate.ts";
 import { ensureAdmin } from "./first-admin.ts";
+import { startExporter } from "./metrics/start-exporter.ts";
+import { runNotifier } from "./notify/run-notifier.ts";
 import { type CertificateAuthority, openAuthority } from "./trust/certificate-authority.ts";
 import type { TrustParts } from "./trust/enrol-agent.ts";
 import { identify } from "./trust/identify.ts";
@@ -46,10 +49,13 @@ export async function startController(
   const server = stack.use(await createServer(trust, config));
   addServices(server, { ...trust, address: config.advertise });
   const port = await server.listen(config.listen);
+  const { metrics, metricsTokenFile: tokenFile, privateWebhooks = false } = config;
+  const exported = { db, now, version: readVersion(), listen: metrics, tokenFile };
+  stack.use(await startExporter(exported));
   const resources = stack.move();
   return {
     address: config.listen.replace(/:\d+$/, `:${port}`),
-    run: (signal) => runLoops({ db, now, bus }, signal),
+    run: (signal) => runLoops({ db, now, bus, allowPrivateWebhooks: privateWebhooks }, signal),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -95,9 +101,11 @@ interface LoopParts {
   db: Db;
   now: () => Date;
   bus: Bus;
+  allowPrivateWebhooks: boolean;
 }
 
-async function runLoops({ db, now, bus }: LoopParts, signal: AbortSignal): Promise<void> {
+async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<void> {
+  const { db, now } = parts;
   const service = (name: string, idleMs: number, step: () => Promise<unknown>) =>
     runService(step, {
       idleMs,
@@ -105,5 +113,8 @@ async function runLoops({ db, now, bus }: LoopParts, signal: AbortSignal): Promi
       onFailure: (error, after) => log.error(`${name}-failed`, { ...errorFields(error), ...after }),
       signal,
     });
-  await Promise.all([service("outbox", 500, () => publishOutbox(db, bus, now()))]);
+  await Promise.all([
+    runNotifier(parts, signal),
+    service("alerts", 10_000, () => evaluateAlerts(db, now())),
+  ]);
 }

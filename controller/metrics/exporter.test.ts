@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { Secret } from "../../core/secret.ts";
 import { recordEvent } from "../bus/outbox.ts";
 import type { Db } from "../database/database.ts";
 import { openDatabase } from "../database/database.ts";
@@ -229,8 +229,11 @@ test("startExporter() refuses a taken port, and to be open to others without a t
   await assert.rejects(startExporter({ ...parts, listen: "0.0.0.0:0" }), {
     code: "config-invalid",
   });
-  const token = new Secret("t0ken");
-  await using exporter = await startExporter({ ...parts, listen: "0.0.0.0:0", token });
+  const tokenFile = `${catalog.path}.token`;
+  const open = { ...parts, listen: "0.0.0.0:0", tokenFile };
+  await assert.rejects(startExporter(open), { code: "config-invalid" });
+  await writeFile(tokenFile, "t0ken\n", { mode: 0o600 });
+  await using exporter = await startExporter(open);
   const url = `http://127.0.0.1:${exporter.address.split(":")[1]}/metrics`;
   assert.equal((await fetch(url)).status, 401);
   assert.equal((await fetch(url, { headers: { authorization: "Bearer wrong" } })).status, 401);

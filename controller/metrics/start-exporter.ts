@@ -4,7 +4,8 @@ import { type IncomingMessage, type ServerResponse, createServer } from "node:ht
 import { BlockList, isIP } from "node:net";
 import { DbctlError } from "../../core/errors.ts";
 import { errorFields, log } from "../../core/log.ts";
-import type { Secret } from "../../core/secret.ts";
+import { readSecretFile } from "../../core/secret-file.ts";
+import { Secret } from "../../core/secret.ts";
 import type { Db } from "../database/database.ts";
 import { collect } from "./collect.ts";
 import { readHealth } from "./health.ts";
@@ -16,8 +17,8 @@ interface Parts {
   version: string;
   /** `host:port`; port 0 takes a free one. */
   listen: string;
-  /** What a scraper must show as bearer token; must be there when others than this host may call. */
-  token?: Secret | undefined;
+  /** File of the bearer token that scrapers show; must be there when others than this host may. */
+  tokenFile?: string | undefined;
 }
 
 export interface Exporter extends AsyncDisposable {
@@ -28,13 +29,14 @@ export interface Exporter extends AsyncDisposable {
 /** Serves `/metrics` (Prometheus' text) and `/health` (JSON; 503 when something is critical). */
 export async function startExporter(parts: Parts): Promise<Exporter> {
   const { host, port } = splitAddress(parts.listen);
-  if (!isLoopback(host) && parts.token === undefined)
+  const token = parts.tokenFile === undefined ? undefined : await readToken(parts.tokenFile);
+  if (!isLoopback(host) && token === undefined)
     throw new DbctlError("config-invalid", `Cannot export metrics at ${parts.listen}: no token`, {
-      remedy: "Set a bearer token, or let it listen on 127.0.0.1",
+      remedy: "Name a file with a bearer token, or let it listen on 127.0.0.1",
     });
   const metrics = cached(parts);
   const server = createServer((request, response) => {
-    void answer(request, response, { ...parts, metrics });
+    void answer(request, response, { ...parts, token, metrics });
   });
   server.listen(port, host);
   await once(server, "listening").catch((cause: unknown) => {
@@ -51,6 +53,14 @@ export async function startExporter(parts: Parts): Promise<Exporter> {
       await closed;
     },
   };
+}
+
+async function readToken(file: string): Promise<Secret> {
+  const text = (await readSecretFile(file))?.trim() ?? "";
+  if (text !== "") return new Secret(text);
+  throw new DbctlError("config-invalid", `Cannot export metrics: ${file} holds no token`, {
+    remedy: "Write the bearer token there, mode 0600",
+  });
 }
 
 function splitAddress(listen: string): { host: string; port: number } {
@@ -99,7 +109,7 @@ function cached({ db, now, version }: Parts): () => Promise<string> {
   };
 }
 
-type Answering = Parts & { metrics: () => Promise<string> };
+type Answering = Parts & { token: Secret | undefined; metrics: () => Promise<string> };
 
 async function answer(
   request: IncomingMessage,

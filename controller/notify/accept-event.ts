@@ -1,5 +1,5 @@
 import type { BusMessage } from "../bus/bus.ts";
-import { type ToldEvent, parseToldEvent, severities } from "../bus/fleet-event.ts";
+import { type Severity, type ToldEvent, parseToldEvent, severities } from "../bus/fleet-event.ts";
 import { readDatabase, readDatabases } from "../catalog/read-databases.ts";
 import type { Db } from "../database/database.ts";
 import type { Webhook } from "../policies/policy.ts";
@@ -13,7 +13,11 @@ import { webhookPayload } from "./webhook-payload.ts";
  */
 export async function acceptEvent(db: Db, message: BusMessage, now: Date): Promise<void> {
   const told = parseToldEvent(message.body);
-  const webhooks = (await chooseWebhooks(db, told)).filter((one) => isWanted(one, told));
+  if (told.kind === "alert" && toldAsEvents.has(told.type)) return;
+  const severity = await weightOf(db, told);
+  const webhooks = (await chooseWebhooks(db, told)).filter((one) =>
+    isWanted(one, { told, severity }),
+  );
   if (webhooks.length === 0) return;
   const body = webhookPayload(told);
   await db.transaction(async (inner) => {
@@ -28,10 +32,28 @@ export async function acceptEvent(db: Db, message: BusMessage, now: Date): Promi
   });
 }
 
-function isWanted({ url, minSeverity }: Webhook, told: ToldEvent): boolean {
+/** These alerts come with an event for each change: one notice is enough. */
+const toldAsEvents = new Set(["rpo_violation", "agent_offline"]);
+
+/** Who was told of an alert is told that it is over, though that is good news. */
+async function weightOf(db: Db, { severity, details }: ToldEvent): Promise<Severity> {
+  if (typeof details["alert"] !== "string") return severity;
+  const row = await db.one("select severity from alerts where id = :id", { id: details["alert"] });
+  const worst = Math.max(...[severity, row?.["severity"]].map((one) => rank(one)));
+  return severities[worst] ?? severity;
+}
+
+function isWanted(
+  { url, minSeverity }: Webhook,
+  { told, severity }: { told: ToldEvent; severity: Severity },
+): boolean {
   // The news that a webhook is dead cannot go there.
   if (told.details["dead_webhook"] === webhookMark(url)) return false;
-  return severities.indexOf(told.severity) >= severities.indexOf(minSeverity);
+  return rank(severity) >= rank(minSeverity);
+}
+
+function rank(severity: unknown): number {
+  return severities.findIndex((one) => one === severity);
 }
 
 /**

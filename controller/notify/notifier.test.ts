@@ -76,6 +76,23 @@ test("acceptEvent() tells about a host its policies, and all what nobody is resp
   assert.deepEqual(await deliveries(catalog.db), wanted);
 });
 
+test("acceptEvent() tells the end of an alert to whom its begin was told, once", async () => {
+  await using catalog = await openFleet();
+  await catalog.db.run(
+    `insert into alerts (id, kind, object, severity, state, message, opened_at)
+     values ('a1', 'rpo_violation', 'h2/shop', 'critical', 'resolved', 'late', 'x'),
+       ('a2', 'clock_skew', 'h2', 'warning', 'resolved', 'skew', 'x')`,
+  );
+  const over = { ...backupCompleted("e1"), host: "h2", severity: "success" } as const;
+  const rpo = { ...over, details: { alert: "a1" } };
+  await accept(catalog.db, { ...rpo, type: "rpo_resolved" });
+  const alert = { kind: "alert", state: "resolved" } as const;
+  await accept(catalog.db, { ...rpo, ...alert, id: "e2", type: "rpo_violation" });
+  const skew = { id: "e3", type: "clock_skew", details: { alert: "a2" } };
+  await accept(catalog.db, { ...over, ...alert, ...skew });
+  assert.deepEqual(await deliveries(catalog.db), [`e1 ${silver} waiting`]);
+});
+
 /** Delivers as a receiver would that fails until the clock says otherwise. */
 function clockedParts(db: Db, outcome: (now: Date) => Outcome) {
   const clock = { now: start };

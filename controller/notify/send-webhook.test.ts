@@ -21,7 +21,7 @@ test("sendWebhook() signs the exact bytes it sends, with and without time", asyn
   const folder = await mkdtemp(join(tmpdir(), "dbctl-webhook-"));
   try {
     const file = join(folder, "secret");
-    await writeFile(file, "s3cret\n");
+    await writeFile(file, "s3cret\n", { mode: 0o600 });
     const outcome = await sendWebhook(delivery(receiver.url, file), options);
     assert.deepEqual(outcome, { kind: "delivered" });
   } finally {

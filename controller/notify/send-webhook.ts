@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
+import { readSecretFile } from "../../core/secret-file.ts";
 import { Secret } from "../../core/secret.ts";
 import { PrivateAddressError, isPublicAddress, lookupPublic } from "./public-address.ts";
 import { webhookHeaders } from "./webhook-headers.ts";
@@ -51,7 +51,8 @@ export async function sendWebhook(delivery: Delivery, options: Options): Promise
 
 /** An editor ends a file with a new line; it does not belong to the secret. */
 async function readSecret(file: string): Promise<Secret> {
-  const text = (await readFile(file, "utf8")).replace(/\r?\n$/, "");
+  const text = (await readSecretFile(file))?.replace(/\r?\n$/, "");
+  if (text === undefined) throw new Error(`the secret's file ${file} does not exist`);
   if (text === "") throw new Error(`the secret's file ${file} is empty`);
   return new Secret(text);
 }

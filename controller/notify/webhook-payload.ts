@@ -33,15 +33,8 @@ export function webhookPayload(told: ToldEvent): string {
   });
 }
 
-/** Alerts that have event names of their own: when opened, when resolved. */
-const named: Record<string, { open: string; resolved: string }> = {
-  rpo_violation: { open: "rpo_violation", resolved: "rpo_resolved" },
-  agent_offline: { open: "agent_offline", resolved: "agent_online" },
-};
-
-function typeOf({ kind, type, state }: ToldEvent): string {
-  if (kind === "event") return type;
-  return named[type]?.[state ?? "open"] ?? `alert_${type}`;
+function typeOf({ kind, type }: ToldEvent): string {
+  return kind === "event" ? type : `alert_${type}`;
 }
 
 function subjectLine({ severity, type, host, database, state }: ToldEvent): string {
