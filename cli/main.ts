@@ -1,7 +1,9 @@
 import { Command, CommanderError } from "commander";
 import { DbctlError, exitCodes } from "../core/errors.ts";
+import { agentsCommand } from "./commands/agents.ts";
 import { backupCommand } from "./commands/backup.ts";
 import { backupsCommand } from "./commands/backups.ts";
+import { loginCommand } from "./commands/login.ts";
 import { repoCommand } from "./commands/repo.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { verifyCommand } from "./commands/verify.ts";
@@ -53,7 +55,15 @@ function createProgram(signal: AbortSignal): Command {
     .configureOutput({ outputError: () => {} })
     .configureHelp({ sortSubcommands: true })
     .exitOverride();
-  for (const make of [repoCommand, backupCommand, restoreCommand, verifyCommand, backupsCommand]) {
+  for (const make of [
+    loginCommand,
+    agentsCommand,
+    repoCommand,
+    backupCommand,
+    restoreCommand,
+    verifyCommand,
+    backupsCommand,
+  ]) {
     const command = make(signal).copyInheritedSettings(program);
     for (const verb of command.commands) verb.copyInheritedSettings(program);
     program.addCommand(command);

@@ -104,7 +104,7 @@ async function writeAgent(db: Db, { agentId, host, labels, issued, at }: NewAgen
      values (:agentId, :host, :labels, :at, :serial, :ends)
      on conflict (id) do update set labels = excluded.labels, enrolled_at = excluded.enrolled_at,
        certificate_serial = excluded.certificate_serial, revoked_at = null,
-       certificate_ends_at = excluded.certificate_ends_at, last_sequence = 0`,
+       certificate_ends_at = excluded.certificate_ends_at`,
     {
       agentId,
       host,
