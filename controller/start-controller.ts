@@ -2,25 +2,18 @@ import { webcrypto } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type RpcServer, addService, createRpcServer } from "../core/grpc/server.ts";
-import { errorFields, log } from "../core/log.ts";
-import { runService } from "../core/run-service.ts";
+import { type RpcServer, createRpcServer } from "../core/grpc/server.ts";
 import { readVersion } from "../core/version.ts";
 import { exportPrivateKey, makeKeyPair } from "../core/x509/key-pair.ts";
-import { AgentsService } from "../proto/gen/dbctl/v1/agents_pb.ts";
-import { EnrolmentService } from "../proto/gen/dbctl/v1/agent_link_pb.ts";
-import { evaluateAlerts } from "./alerts/evaluate-alerts.ts";
-import { createAgentsService } from "./api/agents-service.ts";
-import { createEnrolmentService } from "./api/enrolment-service.ts";
+import { addServices } from "./add-services.ts";
 import { auditCall } from "./audit/audit-call.ts";
 import type { Bus } from "./bus/bus.ts";
 import type { ControllerConfig } from "./config.ts";
-import type { Db } from "./database/database.ts";
 import { openDatabase } from "./database/database.ts";
 import { migrate } from "./database/migrate.ts";
 import { ensureAdmin } from "./first-admin.ts";
 import { startExporter } from "./metrics/start-exporter.ts";
-import { runNotifier } from "./notify/run-notifier.ts";
+import { runLoops } from "./run-loops.ts";
 import { type CertificateAuthority, openAuthority } from "./trust/certificate-authority.ts";
 import type { TrustParts } from "./trust/enrol-agent.ts";
 import { identify } from "./trust/identify.ts";
@@ -90,31 +83,4 @@ async function serverCertificate(
   // The CA comes along: a host that enrols knows only its fingerprint.
   const chain = certificate + ca.certificate;
   return { ca: ca.certificate, certificate: chain, key: await exportPrivateKey(keys) };
-}
-
-function addServices(server: RpcServer, parts: TrustParts & { address: string }): void {
-  addService(server, EnrolmentService, createEnrolmentService(parts));
-  addService(server, AgentsService, createAgentsService({ ...parts, calls: server.calls }));
-}
-
-interface LoopParts {
-  db: Db;
-  now: () => Date;
-  bus: Bus;
-  allowPrivateWebhooks: boolean;
-}
-
-async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<void> {
-  const { db, now } = parts;
-  const service = (name: string, idleMs: number, step: () => Promise<unknown>) =>
-    runService(step, {
-      idleMs,
-      maxDelayMs: 60_000,
-      onFailure: (error, after) => log.error(`${name}-failed`, { ...errorFields(error), ...after }),
-      signal,
-    });
-  await Promise.all([
-    runNotifier(parts, signal),
-    service("alerts", 10_000, () => evaluateAlerts(db, now())),
-  ]);
 }
