@@ -137,7 +137,7 @@ function parseZone(text: string): string {
 }
 
 function parseRepository(text: string): string {
-  if (/^\//.test(text)) return text;
+  if (text.startsWith("/")) return text;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) throw new SyntaxError(`"${text}" is neither a URL nor an absolute path`);
   if (url.password !== "") throw new SyntaxError("a password does not belong into a URL");
