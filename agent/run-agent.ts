@@ -8,6 +8,7 @@ import { errorFields, log } from "../core/log.ts";
 import { pause, runService } from "../core/run-service.ts";
 import { Secret } from "../core/secret.ts";
 import { readSecretFile } from "../core/secret-file.ts";
+import { notifySystemd } from "../core/systemd-notify.ts";
 import { readVersion } from "../core/version.ts";
 import { AgentLinkService } from "../proto/gen/dbctl/v1/agent_link_pb.ts";
 import { createEngine, createStore, databaseOf, resolvePassword } from "./adapters.ts";
@@ -50,6 +51,7 @@ export async function runAgent(flags: AgentFlags, stop: AbortSignal): Promise<vo
   const services = Promise.all([
     seen.keepLooking(end.signal),
     keepCertificate(stateDir, end.signal),
+    notifySystemd({ env: process.env, signal: end.signal }),
     keepLink(stateDir, { ...link, instances: () => seen.current }, end.signal),
   ]);
   log.info("ready", { host: config.host, instances: config.instances.length });

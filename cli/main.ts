@@ -1,11 +1,16 @@
 import { Command, CommanderError } from "commander";
 import { DbctlError, exitCodes } from "../core/errors.ts";
 import { agentsCommand } from "./commands/agents.ts";
+import { alertsCommand } from "./commands/alerts.ts";
 import { backupCommand } from "./commands/backup.ts";
 import { backupsCommand } from "./commands/backups.ts";
+import { databasesCommand } from "./commands/databases.ts";
+import { jobsCommand } from "./commands/jobs.ts";
 import { loginCommand } from "./commands/login.ts";
+import { policiesCommand } from "./commands/policies.ts";
 import { repoCommand } from "./commands/repo.ts";
 import { restoreCommand } from "./commands/restore.ts";
+import { statusCommand } from "./commands/status.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { reportError } from "./output/report-error.ts";
 import { readVersion } from "../core/version.ts";
@@ -63,6 +68,11 @@ function createProgram(signal: AbortSignal): Command {
     restoreCommand,
     verifyCommand,
     backupsCommand,
+    statusCommand,
+    jobsCommand,
+    databasesCommand,
+    policiesCommand,
+    alertsCommand,
   ]) {
     const command = make(signal).copyInheritedSettings(program);
     for (const verb of command.commands) verb.copyInheritedSettings(program);

@@ -3,28 +3,42 @@ import { createStore, parseTarget, resolvePassword } from "../../agent/adapters.
 import type { BackupEvent, FinishedBackup } from "../../agent/backup/back-up-database.ts";
 import { startBackup } from "../../agent/backup/start-backup.ts";
 import { accessDatabase } from "../../agent/database-access.ts";
+import { DbctlError } from "../../core/errors.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import { stateFolder } from "../direct/state-folder.ts";
 import { formatBytes, formatSeconds } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
 import { readVersion } from "../../core/version.ts";
-import { jobsOption, jsonOption, repoOption } from "./options.ts";
+import { backUpFleet, type FleetBackupFlags } from "./fleet-backup.ts";
+import {
+  directRepoOption,
+  isUrl,
+  jobsOption,
+  jsonOption,
+  requireRepo,
+  selectorOption,
+  waitOption,
+} from "./options.ts";
 
-interface BackupFlags {
-  repo: string;
+interface BackupFlags extends Omit<FleetBackupFlags, "signal"> {
+  repo?: string;
   jobs: number;
-  allowMissing: boolean;
-  freshEpoch: boolean;
-  json: boolean;
-  signal: AbortSignal;
 }
+
+type DirectFlags = Pick<BackupFlags, "jobs" | "allowMissing" | "freshEpoch" | "json"> & {
+  repo: string;
+  signal: AbortSignal;
+};
 
 export function backupCommand(signal: AbortSignal): Command {
   return new Command("backup")
-    .description("Backs up one database, consistently, encrypted and deduplicated.")
-    .argument("<database-url>", "postgres://user@host:port/db, mariadb://… or mysql://…")
-    .addOption(repoOption)
+    .description("Backs up databases, consistently, encrypted and deduplicated.")
+    .argument("[databases...]", "one URL (postgres://…, mariadb://…), or names: host/database …")
+    .option("--all", "every database of the fleet that has a policy", false)
+    .addOption(selectorOption)
+    .addOption(waitOption)
+    .addOption(directRepoOption)
     .addOption(jobsOption)
     .option("--allow-missing", "make a partial backup when objects cannot be backed up", false)
     .option(
@@ -35,15 +49,36 @@ export function backupCommand(signal: AbortSignal): Command {
     .addOption(jsonOption)
     .addHelpText(
       "after",
-      "\nPasswords come from PGPASSWORD, ~/.pgpass, MYSQL_PWD or ~/.my.cnf, never from the URL." +
-        "\n\nExample:\n  dbctl backup 'postgres:///shop?host=/run/postgresql' --repo file:///backups",
+      "\nA URL is backed up from here, into --repo. Databases of the fleet are backed up by their" +
+        "\nhosts, as their policies say (repository, connections at once)." +
+        "\nPasswords come from PGPASSWORD, ~/.pgpass, MYSQL_PWD or ~/.my.cnf, never from the URL." +
+        "\n\nExamples:\n  dbctl backup 'postgres:///shop?host=/run/postgresql' --repo file:///backups" +
+        "\n  dbctl backup db7/shop db8/crm --wait\n  dbctl backup -l env=prod --wait",
     )
-    .action(async (url: string, flags: Omit<BackupFlags, "signal">) => {
-      await backUp(url, { ...flags, signal });
+    .action(async (targets: string[], { repo, ...flags }: BackupFlags, command: Command) => {
+      const [url = "", ...more] = targets;
+      if (!targets.some(isUrl)) {
+        refuseDirectOptions(command);
+        return await backUpFleet(targets, { ...flags, signal });
+      }
+      if (more.length > 0 || flags.all || flags.selector !== undefined || flags.wait)
+        throw new DbctlError("usage", "Cannot back up: a URL stands alone", {
+          remedy: "Back up one URL at a time, without --all, --selector and --wait",
+        });
+      await backUp(url, { ...flags, repo: requireRepo(repo), signal });
     });
 }
 
-async function backUp(url: string, flags: BackupFlags): Promise<void> {
+/** What a policy decides must not look as if it could be asked for here. */
+function refuseDirectOptions(command: Command): void {
+  for (const name of ["repo", "jobs"])
+    if (command.getOptionValueSource(name) === "cli")
+      throw new DbctlError("usage", `Cannot use --${name}: the policy of each database says it`, {
+        remedy: "Leave it out, or back up a database URL",
+      });
+}
+
+async function backUp(url: string, flags: DirectFlags): Promise<void> {
   const { repo, jobs, allowMissing, freshEpoch, signal } = flags;
   const target = parseTarget(url);
   const events = startBackup(
@@ -85,7 +120,7 @@ async function follow(events: AsyncIterable<BackupEvent>): Promise<FinishedBacku
 
 function printFinished(
   { header, missing, rows, tables, position }: FinishedBackup,
-  { json }: BackupFlags,
+  { json }: DirectFlags,
 ) {
   const { id, state, sizes, source, instance, epoch, started, finished } = header;
   const seconds = (Date.parse(finished) - Date.parse(started)) / 1000;

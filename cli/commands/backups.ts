@@ -1,39 +1,43 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { parseBackupBody } from "../../agent/backup/backup-body.ts";
 import { listBackups } from "../../agent/repository/list-backups.ts";
 import type { BackupHeader } from "../../agent/repository/manifest.ts";
+import { DbctlError } from "../../core/errors.ts";
 import { openBackupByName, openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
-import { identityOption, jsonOption, repoOption } from "./options.ts";
+import { listFleetBackups, showFleetBackup } from "./fleet-backups.ts";
+import { directRepoOption, jsonOption } from "./options.ts";
 
 interface ShowFlags {
-  repo: string;
-  identity: string;
+  repo?: string;
+  identity?: string;
   json: boolean;
 }
 
 export function backupsCommand(signal: AbortSignal): Command {
   const ls = new Command("ls")
-    .description("Lists the backups of a repository, oldest first. Needs no key.")
-    .addOption(repoOption)
+    .description("Lists the backups of the fleet, or of a repository, oldest first. Needs no key.")
+    .addOption(directRepoOption)
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  dbctl backups ls --repo file:///backups")
-    .action(async (flags: { repo: string; json: boolean }) => {
-      await list(flags, signal);
+    .action(async ({ repo, json }: { repo?: string; json: boolean }) => {
+      if (repo === undefined) await listFleetBackups({ json, signal });
+      else await list({ repo, json }, signal);
     });
   const show = new Command("show")
     .description("Shows what is in a backup: tables, objects, sizes, position.")
     .argument("<backup>", "an id, latest, or host/db:latest")
-    .addOption(repoOption)
-    .addOption(identityOption)
+    .addOption(directRepoOption)
+    .addOption(new Option("--identity <file>", "opens the backup").env("DBCTL_IDENTITY"))
     .addOption(jsonOption)
     .addHelpText(
       "after",
       "\nExample:\n  dbctl backups show latest --repo file:///backups --identity identity.txt",
     )
-    .action(async (name: string, flags: ShowFlags) => {
-      await showBackup(name, flags, signal);
+    .action(async (name: string, { repo, identity, json }: ShowFlags) => {
+      if (repo === undefined) return await showFleetBackup(name, { json, signal });
+      await showBackup(name, { repo, identity: requireIdentity(identity), json }, signal);
     });
   return new Command("backups")
     .description("Lists and shows backups.")
@@ -72,7 +76,18 @@ function summary({
   return { backup: id, state, kind, source, instance, epoch, started, finished, bytes };
 }
 
-async function showBackup(name: string, flags: ShowFlags, signal: AbortSignal): Promise<void> {
+function requireIdentity(identity: string | undefined): string {
+  if (identity !== undefined) return identity;
+  throw new DbctlError("usage", "Cannot open the backup: no identity is named", {
+    remedy: "Add --identity FILE, the key that opens this repository's backups",
+  });
+}
+
+async function showBackup(
+  name: string,
+  flags: Required<ShowFlags>,
+  signal: AbortSignal,
+): Promise<void> {
   const backup = await openBackupByName(name, { ...flags, signal });
   const { tool, facts, position, list: objects, tables } = parseBackupBody(backup.body);
   const document = {

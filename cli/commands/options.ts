@@ -1,10 +1,41 @@
 import { availableParallelism } from "node:os";
 import { InvalidArgumentError, Option } from "commander";
+import { DbctlError } from "../../core/errors.ts";
 
 /** Options that several commands share: one place for names, help and checks. */
 export const repoOption = new Option("--repo <url>", "the repository, for example file:///backups")
   .makeOptionMandatory()
   .env("DBCTL_REPO");
+
+/** For commands that work on the fleet when no repository is named. */
+export const directRepoOption = new Option(
+  "--repo <url>",
+  "the repository, for example file:///backups; needed with a database URL",
+).env("DBCTL_REPO");
+
+/** The repository of direct mode, which is not read from any policy. */
+export function requireRepo(repo: string | undefined): string {
+  if (repo !== undefined) return repo;
+  throw new DbctlError("usage", "Cannot work on a database URL: no repository is named", {
+    remedy: "Add --repo file:///…, or name a database of the fleet as host/database",
+  });
+}
+
+/** A database URL asks for direct mode; names are the fleet's. */
+export function isUrl(target: string): boolean {
+  return target.includes("://");
+}
+
+export const selectorOption = new Option(
+  "-l, --selector <labels>",
+  "databases of the fleet with these labels, for example env=prod,engine=postgres",
+);
+
+export const limitOption = new Option("--limit <n>", "at most so many")
+  .default(100)
+  .argParser(parseLimit);
+
+export const waitOption = new Option("--wait", "wait until the jobs have ended").default(false);
 
 export const identityOption = new Option(
   "--identity <file>",
@@ -31,4 +62,13 @@ function parseJobs(text: string): number {
   if (!Number.isInteger(jobs) || jobs < 1 || jobs > limit)
     throw new InvalidArgumentError(`expected a whole number from 1 to ${limit}`);
   return jobs;
+}
+
+const mostRows = 1000;
+
+function parseLimit(text: string): number {
+  const rows = Number(text);
+  if (!Number.isInteger(rows) || rows < 1 || rows > mostRows)
+    throw new InvalidArgumentError(`expected a whole number from 1 to ${mostRows}`);
+  return rows;
 }

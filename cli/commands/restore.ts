@@ -8,39 +8,55 @@ import { openBackupByName } from "../direct/open-repository-url.ts";
 import { formatSeconds } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
-import { identityOption, jobsOption, jsonOption, repoOption } from "./options.ts";
+import { restoreFleet } from "./fleet-restore.ts";
+import {
+  directRepoOption,
+  identityOption,
+  isUrl,
+  jobsOption,
+  jsonOption,
+  requireRepo,
+  waitOption,
+} from "./options.ts";
 
 interface RestoreFlags {
-  repo: string;
   identity: string;
   to: string;
   create: boolean;
   jobs: number;
+  wait: boolean;
   json: boolean;
-  signal: AbortSignal;
 }
+
+type DirectFlags = RestoreFlags & { repo: string; signal: AbortSignal };
 
 export function restoreCommand(signal: AbortSignal): Command {
   return new Command("restore")
     .description("Restores a backup into a database, and proves every table by its digest.")
-    .argument("<backup>", "an id, latest, or host/db:latest")
-    .addOption(repoOption)
+    .argument("<backup>", "an id; of a repository also latest, or host/db:latest")
+    .addOption(directRepoOption)
     .addOption(identityOption)
-    .requiredOption("--to <database-url>", "the database to restore into: empty, or not there yet")
+    .requiredOption("--to <database>", "a URL, or host/database: empty, or not there yet")
     .option("--create", "create the database; it must not exist", false)
     .addOption(jobsOption)
+    .addOption(waitOption)
     .addOption(jsonOption)
     .addHelpText(
       "after",
-      "\nExample:\n  dbctl restore latest --repo file:///backups --identity identity.txt \\" +
-        "\n    --to 'postgres:///shop_restored?host=/run/postgresql' --create",
+      "\nExamples:\n  dbctl restore latest --repo file:///backups --identity identity.txt \\" +
+        "\n    --to 'postgres:///shop_restored?host=/run/postgresql' --create" +
+        "\n  dbctl restore 20261120T101530Z-k3v9x0ap --identity identity.txt \\" +
+        "\n    --to db8/shop_restored --create --wait",
     )
-    .action(async (name: string, flags: Omit<RestoreFlags, "signal">) => {
-      await restore(name, { ...flags, signal });
+    .action(async (name: string, { repo, ...flags }: RestoreFlags & { repo?: string }) => {
+      if (isUrl(flags.to))
+        return await restore(name, { ...flags, repo: requireRepo(repo), signal });
+      const here = repo === undefined ? {} : { repo };
+      await restoreFleet(name, { ...flags, ...here, signal });
     });
 }
 
-async function restore(name: string, flags: RestoreFlags): Promise<void> {
+async function restore(name: string, flags: DirectFlags): Promise<void> {
   const { repo, to, create, jobs, json, signal } = flags;
   const startedAt = performance.now();
   const target = parseTarget(to);

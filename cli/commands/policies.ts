@@ -1,0 +1,168 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { Command } from "commander";
+import { DbctlError, exitCodes } from "../../core/errors.ts";
+import { createClient } from "../../core/grpc/client.ts";
+import {
+  type ApplyPoliciesResponse,
+  type ExplainPolicyResponse,
+  PoliciesService,
+  type Policy,
+} from "../../proto/gen/dbctl/v1/policies_pb.ts";
+import { openController } from "../controller-client.ts";
+import { isoOf } from "../output/format-job.ts";
+import { formatSeconds, formatTable } from "../output/format.ts";
+import { printResult } from "../output/print-result.ts";
+import { jsonOption } from "./options.ts";
+
+interface ApplyFlags {
+  file: string;
+  dryRun: boolean;
+  json: boolean;
+}
+
+export function policiesCommand(signal: AbortSignal): Command {
+  const apply = new Command("apply")
+    .description("Makes the policies what a file says, all of them or none.")
+    .requiredOption("-f, --file <file>", "YAML")
+    .option("--dry-run", "only show what would change", false)
+    .addOption(jsonOption)
+    .addHelpText("after", "\nExample:\n  dbctl policies apply -f policies.yaml --dry-run")
+    .action(async (flags: ApplyFlags) => {
+      const yaml = await readText(flags.file);
+      using channel = await openController();
+      const request = { yaml, fileName: basename(flags.file), dryRun: flags.dryRun };
+      const client = createClient(PoliciesService, channel);
+      printApplied(await client.applyPolicies(request, { signal }), flags);
+    });
+  const ls = new Command("ls")
+    .description("Lists the policies in their order: the first that selects a database counts.")
+    .addOption(jsonOption)
+    .addHelpText("after", "\nExample:\n  dbctl policies ls")
+    .action(async ({ json }: { json: boolean }) => {
+      using channel = await openController();
+      const { policies } = await createClient(PoliciesService, channel).listPolicies(
+        {},
+        { signal },
+      );
+      printPolicies(policies, json);
+    });
+  const show = new Command("show")
+    .description("Shows one policy.")
+    .argument("<policy>", "its name")
+    .addOption(jsonOption)
+    .addHelpText("after", "\nExample:\n  dbctl policies show gold")
+    .action(async (name: string, { json }: { json: boolean }) => {
+      using channel = await openController();
+      const client = createClient(PoliciesService, channel);
+      const { policy } = await client.getPolicy({ name }, { signal });
+      const document = policy === undefined ? {} : policyDocument(policy);
+      const lines = Object.entries(document).map(([field, value]) => `${field}: ${show_(value)}`);
+      printResult(document, { json, lines });
+    });
+  const explain = new Command("explain")
+    .description("Shows which policy a database has, and where each value comes from.")
+    .argument("<database>", "host/database")
+    .addOption(jsonOption)
+    .addHelpText("after", "\nExample:\n  dbctl policies explain db7/shop")
+    .action(async (database: string, { json }: { json: boolean }) => {
+      using channel = await openController();
+      const client = createClient(PoliciesService, channel);
+      printExplained(await client.explainPolicy({ database }, { signal }), json);
+    });
+  const command = new Command("policies").description("Applies, lists and explains policies.");
+  for (const verb of [apply, ls, show, explain]) command.addCommand(verb);
+  return command;
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new DbctlError("file-missing", `Cannot read ${path}: ${(cause as Error).message}`, {
+      remedy: "Name a file with policies",
+      cause,
+    });
+  }
+}
+
+/** Every fault is shown, and then the exit code tells. */
+function printApplied(
+  { faults, changes }: ApplyPoliciesResponse,
+  { file, dryRun, json }: ApplyFlags,
+): void {
+  const document = {
+    applied: faults.length === 0 && !dryRun,
+    faults: faults.map(({ line, column, message, remedy }) => ({ line, column, message, remedy })),
+    changes: changes.map(({ policy, change }) => ({ policy, change })),
+  };
+  const lines =
+    faults.length === 0
+      ? changes.map(({ policy, change }) => `${policy}: ${dryRun ? "would be " : ""}${change}`)
+      : [
+          "Nothing was applied:",
+          ...faults.flatMap(({ line, column, message, remedy }) => [
+            `  ${basename(file)}:${line}:${column}: ${message}`,
+            `    → ${remedy}`,
+          ]),
+        ];
+  printResult(document, { json, lines: lines.length === 0 ? ["No policies."] : lines });
+  if (faults.length > 0) process.exitCode = exitCodes["config-invalid"];
+}
+
+function policyDocument(policy: Policy) {
+  const { name, selector, schedule, timeZone, repositoryUrl, jobs, allowMissing, retries } = policy;
+  const { keepDays = 0, keepLast = 0 } = policy.retention ?? {};
+  return {
+    policy: name,
+    selector,
+    schedule,
+    time_zone: timeZone,
+    rpo_seconds: Number(policy.rpoSeconds),
+    repository: repositoryUrl,
+    retention: { keep_days: keepDays, keep_last: keepLast },
+    jobs,
+    allow_missing: allowMissing,
+    retries,
+    retry_delay_seconds: Number(policy.retryDelaySeconds),
+    webhooks: policy.webhooks.map(({ url, minSeverity }) => ({ url, min_severity: minSeverity })),
+    applied: isoOf(policy.appliedAt),
+  };
+}
+
+function show_(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function printPolicies(policies: readonly Policy[], json: boolean): void {
+  const rows = policies.map(({ name, selector, schedule, rpoSeconds, repositoryUrl }) => [
+    name,
+    selector,
+    schedule,
+    formatSeconds(Number(rpoSeconds)),
+    repositoryUrl,
+  ]);
+  const head = ["POLICY", "SELECTS", "SCHEDULE", "RPO", "REPOSITORY"];
+  const lines = rows.length === 0 ? ["No policies yet."] : formatTable([head, ...rows]);
+  printResult({ policies: policies.map(policyDocument) }, { json, lines });
+}
+
+function printExplained(explained: ExplainPolicyResponse, json: boolean): void {
+  const { database, policy, settings } = explained;
+  const next = isoOf(explained.nextRunAt);
+  const document = {
+    database,
+    policy: policy === "" ? null : policy,
+    settings: settings.map(({ name, value, origin }) => ({ name, value, origin })),
+    next_run: next,
+  };
+  const rows = settings.map(({ name, value, origin }) => [name, value, origin]);
+  const lines =
+    policy === ""
+      ? [`No policy selects ${database}: it is not backed up.`]
+      : [
+          `${database} has policy ${policy}; next run: ${next ?? "none"}`,
+          ...formatTable([["SETTING", "VALUE", "ORIGIN"], ...rows]),
+        ];
+  printResult(document, { json, lines });
+}
