@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { test } from "node:test";
+import { recordAudit } from "../audit/record-audit.ts";
 import { recordEvent } from "../bus/outbox.ts";
 import type { Db } from "../database/database.ts";
 import { openDatabase } from "../database/database.ts";
@@ -214,6 +215,34 @@ test("/health tells events that wait too long for the bus", async () => {
     codes.push((await fetch(`http://${exporter.address}/health`)).status);
   }
   assert.deepEqual(codes, [200, 200, 200, 503]);
+});
+
+test("/health?deep=1 tells what the fleet lacks, and a changed audit log", async () => {
+  await using catalog = await openFleet();
+  const { db } = catalog;
+  let now = later(4);
+  const parts = { db, now: () => now, version, listen: "127.0.0.1:0" };
+  await using exporter = await startExporter(parts);
+  const look = async () => {
+    const response = await fetch(`http://${exporter.address}/health?deep=1`);
+    const { checks } = (await response.json()) as { checks: { name: string; status: string }[] };
+    const found = Object.fromEntries(checks.map(({ name, status }) => [name, status]));
+    return { code: response.status, ...found };
+  };
+  const own = { catalog: "healthy", outbox: "healthy", webhooks: "healthy" };
+  await db.run("update agents set last_seen_at = :at, certificate_ends_at = :end", {
+    at: now.toISOString(),
+    end: later(100).toISOString(),
+  });
+  const fleet = { databases: "healthy", agents: "healthy", certificates: "healthy" };
+  assert.deepEqual(await look(), { code: 200, ...own, ...fleet, audit: "healthy" });
+  const call = { actor: "ann", address: "::1", call: "X", request: "{}", result: "ok" };
+  await recordAudit(db, call, now);
+  await db.run("update audit set actor = 'bob'");
+  now = later(60);
+  const ill = { databases: "critical", agents: "critical", certificates: "warning" };
+  assert.deepEqual(await look(), { code: 503, ...own, ...ill, audit: "critical" });
+  assert.equal((await fetch(`http://${exporter.address}/health`)).status, 200);
 });
 
 test("startExporter() refuses a taken port, and to be open to others without a token", async () => {

@@ -26,7 +26,10 @@ export interface Exporter extends AsyncDisposable {
   readonly address: string;
 }
 
-/** Serves `/metrics` (Prometheus' text) and `/health` (JSON; 503 when something is critical). */
+/**
+ * Serves `/metrics` (Prometheus' text) and `/health` (JSON; 503 when something is critical; of the
+ * whole fleet with `?deep=1`).
+ */
 export async function startExporter(parts: Parts): Promise<Exporter> {
   const { host, port } = splitAddress(parts.listen);
   const token = parts.tokenFile === undefined ? undefined : await readToken(parts.tokenFile);
@@ -134,10 +137,11 @@ async function respond({ method, url, headers }: IncomingMessage, parts: Answeri
     return { status: 401, type: plain, body: "A bearer token is needed\n" };
   if (method !== "GET" && method !== "HEAD")
     return { status: 405, type: plain, body: "Only GET and HEAD\n" };
-  const [path] = (url ?? "").split("?");
+  const { pathname: path, searchParams } = new URL(url ?? "", "http://any");
   if (path === "/metrics") return { status: 200, type: contentType, body: await parts.metrics() };
   if (path === "/health") {
-    const health = await readHealth(parts.db, parts.now());
+    const deep = searchParams.get("deep") === "1";
+    const health = await readHealth(parts.db, parts.now(), { deep });
     const status = health.status === "critical" ? 503 : 200;
     return { status, type: "application/json", body: `${JSON.stringify(health)}\n` };
   }
