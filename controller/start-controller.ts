@@ -2,9 +2,11 @@ import { webcrypto } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { OpenCalls } from "../core/grpc/open-calls.ts";
 import { type RpcServer, createRpcServer } from "../core/grpc/server.ts";
 import { readVersion } from "../core/version.ts";
 import { exportPrivateKey, makeKeyPair } from "../core/x509/key-pair.ts";
+import { LinkGuard } from "./agents/link-guard.ts";
 import { addServices } from "./add-services.ts";
 import { auditCall } from "./audit/audit-call.ts";
 import type { Bus } from "./bus/bus.ts";
@@ -57,9 +59,18 @@ async function createServer(
   { db, ca, now }: TrustParts,
   { advertise }: ControllerConfig,
 ): Promise<RpcServer> {
+  const calls = new OpenCalls();
+  const guard = new LinkGuard({ db, now, calls });
   return createRpcServer({
+    calls,
     tls: await serverCertificate(ca, { name: advertise.replace(/:\d+$/, ""), now: now() }),
-    identify: (call) => identify(db, call, now()),
+    identify: async (call) => {
+      const identity = await identify(db, call, now());
+      // Of an agent's calls only its link lasts.
+      if (identity.kind === "agent" && call.method.methodKind === "bidi_streaming")
+        await guard.admit(identity, call.peer.address);
+      return identity;
+    },
     record: (call) => auditCall(db, call, now()),
   });
 }

@@ -1,6 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { Command, InvalidArgumentError } from "commander";
 import { createClient } from "../../core/grpc/client.ts";
+import { writeSecretFile } from "../../core/secret-file.ts";
 import { type Agent, AgentsService } from "../../proto/gen/dbctl/v1/agents_pb.ts";
 import { openController } from "../controller-client.ts";
 import { formatTable } from "../output/format.ts";
@@ -32,6 +33,7 @@ function lsCommand(signal: AbortSignal): Command {
 interface TokenFlags {
   ttl: number;
   label: Record<string, string>;
+  out?: string;
   json: boolean;
 }
 
@@ -40,14 +42,24 @@ function tokenCommand(signal: AbortSignal): Command {
     .description("Makes a token with which one host can join, once.")
     .option("--ttl <duration>", "how long it can be used: 15m, 1h, 2d", parseTtl, 3600)
     .option("--label <name=value>", "a label of the host; may be repeated", addLabel, {})
+    .option("--out <file>", "write it there, readable only to you, instead of showing it")
     .addOption(jsonOption)
-    .addHelpText("after", "\nExample:\n  dbctl agents token --ttl 1h --label env=prod > token")
-    .action(async ({ ttl: ttlSeconds, label: labels, json }: TokenFlags) => {
+    .addHelpText(
+      "after",
+      "\nExample:\n  dbctl agents token --ttl 1h --label env=prod --out db7.token",
+    )
+    .action(async ({ ttl: ttlSeconds, label: labels, out, json }: TokenFlags) => {
       using channel = await openController();
       const client = createClient(AgentsService, channel);
       const { token, expiresAt } = await client.createToken({ ttlSeconds, labels }, { signal });
       const ends = expiresAt === undefined ? null : timestampDate(expiresAt).toISOString();
-      printResult({ token, expires_at: ends }, { json, lines: [token] });
+      if (out === undefined)
+        return printResult({ token, expires_at: ends }, { json, lines: [token] });
+      await writeSecretFile(out, `${token}\n`);
+      printResult(
+        { file: out, expires_at: ends },
+        { json, lines: [`Token in ${out}, until ${ends}`] },
+      );
     });
 }
 

@@ -6,6 +6,9 @@ import { actorOf } from "../trust/identify.ts";
 import { describeRequest } from "./describe-request.ts";
 import { recordAudit } from "./record-audit.ts";
 
+/** In letters. Whoever floods the controller with calls must not fill its disk with their size. */
+const maxRequest = 8000;
+
 /** One row for one rpc: who asked for what, from where, and what they got. */
 export async function auditCall(
   db: Db,
@@ -19,7 +22,7 @@ export async function auditCall(
     actor: actorOf(identity),
     address: peer.address,
     call: callName(method),
-    request: JSON.stringify(shown),
+    request: JSON.stringify(shown).slice(0, maxRequest),
     result: error === undefined ? good : `${error.code}: ${error.message}`,
   };
   await recordAudit(db, entry, now);

@@ -21,6 +21,11 @@ export class OpenCalls {
     };
   }
 
+  /** Whether a call of those whom the test names goes on. */
+  has(test: (identity: Identity) => boolean): boolean {
+    return this.#calls.entries().some(([stop, identity]) => !stop.signal.aborted && test(identity));
+  }
+
   /** Ends all calls of those whom the test names. */
   endWhere(test: (identity: Identity) => boolean, reason: Error): void {
     for (const [stop, identity] of this.#calls) if (test(identity)) stop.abort(reason);

@@ -36,6 +36,8 @@ export interface RpcServerOptions {
    * A stream that fails later comes a second time.
    */
   record: (call: CallInfo & { identity: Identity; error?: DbctlError }) => Promise<void>;
+  /** Where the open calls are listed. */
+  calls?: OpenCalls;
 }
 
 export interface RpcServer extends AsyncDisposable {
@@ -56,7 +58,7 @@ const keepalive = {
 /** When disposed, ends every open call, then closes. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   const grpc = new Server(keepalive);
-  const calls = new OpenCalls();
+  const { calls = new OpenCalls() } = options;
   return {
     grpc,
     options,
