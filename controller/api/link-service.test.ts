@@ -8,6 +8,7 @@ import type { LinkRequest, LinkResponse } from "../../proto/gen/dbctl/v1/agent_l
 import { cancelJob } from "../jobs/cancel-job.ts";
 import { enqueueBackups } from "../jobs/enqueue-backups.ts";
 import type { JobRecord } from "../jobs/job-record.ts";
+import { failLostJobs, requeueLostJobs } from "../jobs/fail-lost-jobs.ts";
 import { requireJob } from "../jobs/insert-job.ts";
 import { backedUp, openScratchFleet } from "../jobs/scratch-fleet.ts";
 import type { EventInit, ScratchFleet } from "../jobs/scratch-fleet.ts";
@@ -53,6 +54,7 @@ async function enqueue(fleet: ScratchFleet): Promise<JobRecord> {
   return job;
 }
 
+const beat: Words = { case: "heartbeat", value: {} };
 const hello: Words = { case: "hello", value: { version: "1", recipient: "age1x" } };
 
 function event(
@@ -69,6 +71,7 @@ test("link() greets, gives a job, takes its events and stops another", async () 
   await using fleet = await openScratchFleet();
   await using link = dial(fleet);
   link.say(hello);
+  link.say(beat);
   const welcome = await link.expect("welcome");
   assert.deepEqual(
     [welcome.agentId, welcome.lastSequence, welcome.heartbeatSeconds],
@@ -96,6 +99,7 @@ test("link() sends a job again whose command was lost, and not one that the agen
   const job = await enqueue(fleet);
   await using first = dial(fleet);
   first.say(hello);
+  first.say(beat);
   await first.expect("welcome");
   const run = await first.expect("runJob");
   await using second = dial(fleet);
@@ -116,6 +120,7 @@ test("link() renews leases by heartbeats, and tells what the agent need not send
   const job = await enqueue(fleet);
   await using link = dial(fleet);
   link.say(hello);
+  link.say(beat);
   await link.expect("welcome");
   const { jobId, fencingToken } = await link.expect("runJob");
   fleet.pass(20);
@@ -136,6 +141,7 @@ test("link() answers events of an old dispatch, so that the agent may forget the
   await enqueue(fleet);
   await using link = dial(fleet);
   link.say(hello);
+  link.say(beat);
   await link.expect("welcome");
   const run = await link.expect("runJob");
   link.say(event({ ...run, fencingToken: 9n }, 1n, { case: "started", value: {} }));
@@ -149,7 +155,10 @@ test("link() gives no new job to an agent that has gone silent", async () => {
   await using fleet = await openScratchFleet();
   await using link = dial(fleet);
   link.say(hello);
+  link.say(beat);
+  link.say(event({ jobId: "nobody", fencingToken: 1n }, 1n, { case: "started", value: {} }));
   await link.expect("welcome");
+  await link.expect("eventsTaken");
   fleet.pass(31);
   const job = await enqueue(fleet);
   await new Promise((wake) => setTimeout(wake, 50));
@@ -183,10 +192,59 @@ test("link() refuses who is no agent, and ends a link whose agent was revoked", 
   await assert.rejects(link.hear(), { code: "identity-wrong" });
 });
 
+test("link() lets a journal be told before it gives work: what is done is not done again", async () => {
+  await using fleet = await openScratchFleet();
+  const job = await enqueue(fleet);
+  await using first = dial(fleet);
+  first.say(hello);
+  first.say(beat);
+  await first.expect("welcome");
+  const run = await first.expect("runJob");
+  first.hangUp.abort(new Error("cut"));
+  await failLostJobs(fleet.db, fleet.pass(61));
+  assert.equal(await requeueLostJobs(fleet.db, fleet.pass(300)), 1);
+  await using second = dial(fleet);
+  second.say(hello);
+  await second.expect("welcome");
+  await new Promise((wake) => setTimeout(wake, 30));
+  second.say(event(run, 1n, backedUp("b1")));
+  second.say(beat);
+  await second.expect("eventsTaken");
+  assert.equal(await fleet.state(job), "succeeded");
+});
+
+test("link() lets a long backup go on whose agent was away past every back-off", async () => {
+  await using fleet = await openScratchFleet();
+  const job = await enqueue(fleet);
+  await using first = dial(fleet);
+  first.say(hello);
+  first.say(beat);
+  await first.expect("welcome");
+  const run = await first.expect("runJob");
+  first.hangUp.abort(new Error("cut"));
+  await failLostJobs(fleet.db, fleet.pass(61));
+  await requeueLostJobs(fleet.db, fleet.pass(300));
+  await using second = dial(fleet);
+  const jobs = [{ jobId: run.jobId, fencingToken: run.fencingToken }];
+  second.say({ case: "hello", value: { version: "1", jobs } });
+  second.say({ case: "heartbeat", value: { jobs } });
+  await second.expect("welcome");
+  second.say(event(run, 1n, { case: "started", value: {} }));
+  await second.expect("eventsTaken");
+  const { job: shown } = await requireJob(fleet.db, job.job.id);
+  assert.deepEqual([shown.state?.kind.case, shown.attempt], ["running", 1]);
+  await failLostJobs(fleet.db, fleet.pass(61));
+  await requeueLostJobs(fleet.db, fleet.pass(300));
+  await cancelJob(fleet.db, { id: job.job.id, by: "ann" }, fleet.now());
+  second.say({ case: "heartbeat", value: { jobs } });
+  assert.equal((await second.expect("stopJob")).jobId, run.jobId);
+});
+
 test("link() ends at once with its call, and claims nothing more", async () => {
   await using fleet = await openScratchFleet();
   await using link = dial(fleet);
   link.say(hello);
+  link.say(beat);
   await link.expect("welcome");
   const heard = link.hear();
   link.hangUp.abort(new Error("the host is gone"));

@@ -16,7 +16,7 @@ import type {
 import { recordHeartbeat, recordHello } from "../agents/record-hello.ts";
 import type { Db } from "../database/database.ts";
 import { applyJobEvent } from "../jobs/apply-job-event.ts";
-import { readStopRequests } from "../jobs/cancel-job.ts";
+import { readStopRequests, selectCancelled } from "../jobs/cancel-job.ts";
 import { claimNextJob } from "../jobs/claim-next-job.ts";
 import type { JobRecord } from "../jobs/job-record.ts";
 import { readDispatched } from "../jobs/list-jobs.ts";
@@ -50,6 +50,8 @@ interface Link {
   down: Mailbox<LinkResponse>;
   signal: AbortSignal;
   heardAt: Date;
+  /** From its first heartbeat on, which follows what its journal still had to tell. */
+  isCaughtUp: boolean;
   /** From the hello on. It does not reject: its failures end the call. */
   dispatching?: Promise<void>;
 }
@@ -62,7 +64,7 @@ async function* serveLink(
   const signal = AbortSignal.any([context.signal, over.signal]);
   const down = new Mailbox<LinkResponse>();
   const agent = agentOf(context);
-  const link: Link = { db, now, pollMs, agent, down, signal, heardAt: now() };
+  const link: Link = { db, now, pollMs, agent, down, signal, heardAt: now(), isCaughtUp: false };
   const stop = () => down.fail(context.signal.reason);
   context.signal.addEventListener("abort", stop, { once: true });
   void serve(requests, link).catch((error: unknown) => down.fail(error));
@@ -112,7 +114,10 @@ async function take(link: Link, message: Word): Promise<void> {
   if (message.case === "heartbeat") {
     const heartbeat = message.value;
     await recordHeartbeat(db, { agentId: agent.id, heartbeat }, now());
-    await renewLeases(db, { host: agent.host, claims: claimsOf(heartbeat.jobs) }, now());
+    const claims = claimsOf(heartbeat.jobs);
+    await renewLeases(db, { host: agent.host, claims }, now());
+    for (const claim of await selectCancelled(db, claims)) sendStop(link, claim);
+    link.isCaughtUp = true;
     return;
   }
   const event = message.value;
@@ -131,12 +136,13 @@ async function dispatch(link: Link): Promise<void> {
   const stopped = new Set<string>();
   while (!signal.aborted) {
     const isLate = now().getTime() - link.heardAt.getTime() > lateMs;
-    const record = isLate ? undefined : await claimNextJob(db, agent, now());
+    const isReady = link.isCaughtUp && !isLate;
+    const record = isReady ? await claimNextJob(db, agent, now()) : undefined;
     if (record !== undefined) sendJob(link, record);
-    for (const { id, token } of await readStopRequests(db, agent.host)) {
-      if (stopped.has(`${id} ${token}`)) continue;
-      stopped.add(`${id} ${token}`);
-      send(link, { case: "stopJob", value: { jobId: id, fencingToken: BigInt(token) } });
+    for (const claim of await readStopRequests(db, agent.host)) {
+      const key = `${claim.id} ${claim.token}`;
+      if (!stopped.has(key)) sendStop(link, claim);
+      stopped.add(key);
     }
     await pause(link.pollMs, signal);
   }
@@ -145,6 +151,10 @@ async function dispatch(link: Link): Promise<void> {
 function sendJob(link: Link, { job, spec, fencingToken }: JobRecord): void {
   const value = { jobId: job.id, fencingToken: BigInt(fencingToken), spec };
   send(link, { case: "runJob", value });
+}
+
+function sendStop(link: Link, { id, token }: JobClaim): void {
+  send(link, { case: "stopJob", value: { jobId: id, fencingToken: BigInt(token) } });
 }
 
 function send(link: Link, message: MessageInitShape<typeof LinkResponseSchema>["message"]): void {

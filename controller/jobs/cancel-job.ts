@@ -37,3 +37,14 @@ export async function readStopRequests(db: Db, host: string): Promise<JobClaim[]
   );
   return rows.map((row) => ({ id: String(row["id"]), token: Number(row["fencing_token"]) }));
 }
+
+/** Those of an agent's claims that were cancelled while nobody could tell it. */
+export async function selectCancelled(db: Db, claims: readonly JobClaim[]): Promise<JobClaim[]> {
+  const found: JobClaim[] = [];
+  for (const claim of claims) {
+    const { id } = claim;
+    const sql = "select 1 from jobs where id = :id and state = 'cancelled'";
+    if ((await db.one(sql, { id })) !== undefined) found.push(claim);
+  }
+  return found;
+}

@@ -11,19 +11,21 @@ import { orderQueue } from "./order-queue.ts";
 /** How long an agent may be silent before its jobs are lost. Each heartbeat renews it. */
 export const leaseMs = 60_000;
 
-/** Jobs at work at once (FLEET-10). */
+/** Jobs at work at once (FLEET-10); a restore waits for no job but another restore on its host. */
 const budgets = { host: 1, repository: 16, fleet: 64 };
 
 /**
  * Hands the most urgent queued job to the host's agent, or undefined when none may run now. Two
  * controllers may call this at once: the transaction gives each its own job.
  */
-export function claimNextJob(
+export async function claimNextJob(
   db: Db,
   { host }: { host: string },
   now: Date,
 ): Promise<JobRecord | undefined> {
-  return db.transaction(async (inner) => {
+  // Most looks find nothing: they need not wait for the writers' lock.
+  if ((await readQueue(db, host, now)).length === 0) return undefined;
+  return await db.transaction(async (inner) => {
     const queue = await readQueue(inner, host, now);
     const [first] = queue;
     if (first === undefined) return undefined;
@@ -44,12 +46,16 @@ export function claimNextJob(
 async function readQueue(db: Db, host: string, now: Date): Promise<JobRecord[]> {
   const rows = await db.all(
     `with active as (
-       select host, ${repositoryOf} as repository from jobs where state in ('dispatched', 'running')
+       select kind, host, ${repositoryOf} as repository from jobs
+       where state in ('dispatched', 'running')
      )
      select * from jobs where state = 'queued' and host = :host and not_before <= :now
-       and (select count(*) from active) < ${budgets.fleet}
-       and (select count(*) from active where host = :host) < ${budgets.host}
-       and (select count(*) from active where repository = ${repositoryOf}) < ${budgets.repository}
+       and case when kind = 'restore'
+         then (select count(*) from active where host = :host and kind = 'restore') < ${budgets.host}
+         else (select count(*) from active) < ${budgets.fleet}
+           and (select count(*) from active where host = :host) < ${budgets.host}
+           and (select count(*) from active where repository = ${repositoryOf}) < ${budgets.repository}
+         end
      order by created_at, id`,
     { host, now: now.toISOString() },
   );

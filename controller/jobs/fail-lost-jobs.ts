@@ -16,7 +16,10 @@ export async function failLostJobs(db: Db, now: Date): Promise<number> {
   });
 }
 
-/** Queues lost jobs again that have attempts left, once their back-off is over. Gives their count. */
+/**
+ * Queues lost jobs again that have attempts left, once their back-off is over. Gives their count. The
+ * fencing token stays: until the next dispatch the agent may come back with the old attempt.
+ */
 export async function requeueLostJobs(db: Db, now: Date): Promise<number> {
   const at = timestampFromDate(now);
   return await db.transaction(async (inner) => {
@@ -27,7 +30,7 @@ export async function requeueLostJobs(db: Db, now: Date): Promise<number> {
     );
     const to = { case: "queued", value: { at, notBefore: at } } as const;
     for (const row of rows)
-      await moveJob(inner, { id: String(row["id"]), from: ["lost"], to, nextAttempt: true }, now);
+      await moveJob(inner, { id: String(row["id"]), from: ["lost"], to, attempts: 1 }, now);
     return rows.length;
   });
 }

@@ -31,14 +31,18 @@ export async function succeedJob(db: Db, success: Success, now: Date): Promise<b
   const learned = await learn(db, { ...success, dispatchedAt }, now);
   const to = { case: "succeeded", value: { at: timestampFromDate(now), result } } as const;
   const fence = { host: record.job.host, token };
-  const from = [...activeStates, "lost"] as const;
+  // Queued with this token: given up, but not yet sent out again. It need not be.
+  const from = [...activeStates, "lost", "queued"] as const;
   const moved = await moveJob(db, { id: record.job.id, from, to, fence }, now);
   if (!moved && !learned) return false;
   await tellJob(db, { record, happening: happeningOf(result, dispatchedAt, now) }, now);
   return true;
 }
 
-/** Ends an attempt badly: another one follows when the error may pass and attempts are left. */
+/**
+ * Ends an attempt badly: another one follows when the error may pass and attempts are left. Its token
+ * ends with it.
+ */
 export async function failJob(
   db: Db,
   { record, token, error }: { record: JobRecord; token: number; error: ErrorDetail },
@@ -50,7 +54,7 @@ export async function failJob(
   const notBefore = new Date(now.getTime() + record.retryDelaySeconds * 1000);
   const queued = { at, notBefore: timestampFromDate(notBefore) };
   const next = retried
-    ? ({ to: { case: "queued", value: queued }, notBefore, nextAttempt: true } as const)
+    ? ({ to: { case: "queued", value: queued }, notBefore, attempts: 1, nextToken: true } as const)
     : ({ to: { case: "failed", value: { at, error } } } as const);
   const from = [...activeStates, "lost"] as const;
   const moved = await moveJob(db, { id, from, fence: { host, token }, ...next }, now);

@@ -12,17 +12,18 @@ export interface Move {
   leaseUntil?: Date;
   /** Not to be queued, or tried again, before this moment. */
   notBefore?: Date;
-  nextAttempt?: boolean;
+  /** One more attempt, or one that was counted too early. */
+  attempts?: 1 | -1;
   nextToken?: boolean;
 }
 
 /** The one statement that changes a job's state; false when its guard did not hold. */
 export async function moveJob(db: Db, move: Move, now: Date): Promise<boolean> {
-  const { id, from, to, fence, leaseUntil, notBefore, nextAttempt, nextToken } = move;
+  const { id, from, to, fence, leaseUntil, notBefore, attempts, nextToken } = move;
   const changed = await db.run(
     `update jobs set state = :to, state_document = :document, updated_at = :now,
        lease_until = :lease, not_before = coalesce(:notBefore, not_before),
-       attempt = attempt + :nextAttempt, fencing_token = fencing_token + :nextToken
+       attempt = attempt + :attempts, fencing_token = fencing_token + :nextToken
      where id = :id and state in (${from.map((state) => `'${state}'`).join(", ")})
        and (:token is null or (fencing_token = :token and host = :host))`,
     {
@@ -32,7 +33,7 @@ export async function moveJob(db: Db, move: Move, now: Date): Promise<boolean> {
       now: now.toISOString(),
       lease: leaseUntil?.toISOString() ?? null,
       notBefore: notBefore?.toISOString() ?? null,
-      nextAttempt: nextAttempt === true ? 1 : 0,
+      attempts: attempts ?? 0,
       nextToken: nextToken === true ? 1 : 0,
       token: fence?.token ?? null,
       host: fence?.host ?? null,

@@ -27,8 +27,19 @@ export async function renewLeases(
       { id, token, host, lease: leaseUntil.toISOString() },
     );
     if (renewed === 1) continue;
-    const value = { startedAt: timestampFromDate(now) };
-    const to = { case: "running", value } as const;
-    await moveJob(db, { id, from: ["lost"], to, fence: { host, token }, leaseUntil }, now);
+    await resume(db, { id, fence: { host, token }, leaseUntil }, now);
   }
+}
+
+async function resume(
+  db: Db,
+  work: { id: string; fence: { host: string; token: number }; leaseUntil: Date },
+  now: Date,
+): Promise<void> {
+  // Before its first dispatch a job has the token 0, which nobody was given.
+  if (work.fence.token < 1) return;
+  const to = { case: "running", value: { startedAt: timestampFromDate(now) } } as const;
+  if (await moveJob(db, { ...work, from: ["lost"], to }, now)) return;
+  // The next attempt was counted when the job was queued again.
+  await moveJob(db, { ...work, from: ["queued"], to, attempts: -1 }, now);
 }
