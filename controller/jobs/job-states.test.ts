@@ -137,7 +137,7 @@ test("a restore does not wait for a backup that runs on its host, but for anothe
   await claim(fleet);
   const request = { backupId: "b1", epochKey: undefined, requestedBy: "ann", create: true };
   for (const target of ["db1/one", "db1/two"])
-    await enqueueRestore(fleet.db, { ...request, target }, fleet.now());
+    await enqueueRestore(fleet.db, { ...request, target }, fleet.pass(1));
   assert.equal((await claim(fleet)).job.database, "db1/one");
   assert.equal(await claimNextJob(fleet.db, { host: "db1" }, fleet.now()), undefined);
 });
