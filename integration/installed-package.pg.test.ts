@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { access, cp, mkdir, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -20,6 +21,9 @@ async function install(folder: string): Promise<string> {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const build = ["-p", join(root, "tsconfig.build.json"), "--outDir", join(home, "dist")];
   await execute(process.execPath, [tsc, ...build]);
+  // As `npm run build` does after the compiler.
+  const migrations = join("controller", "database", "migrations");
+  await cp(join(root, migrations), join(home, "dist", migrations), { recursive: true });
   for (const file of ["cli/dbctl", "package.json"]) await cp(join(root, file), join(home, file));
   for (const name of await readdir(join(root, "node_modules")))
     if (!name.startsWith(".")) await symlink(join(root, "node_modules", name), join(modules, name));
@@ -31,7 +35,13 @@ test("an installed package backs up, verifies and restores", async () => {
   await using folder = await makeScratchFolder("installed");
   const program = await install(folder.path);
   const dist = join(folder.path, "node_modules", "dbctl", "dist");
-  assert.deepEqual((await readdir(dist)).toSorted(), ["agent", "cli", "core"]);
+  assert.deepEqual((await readdir(dist)).toSorted(), [
+    "agent",
+    "cli",
+    "controller",
+    "core",
+    "proto",
+  ]);
   await access(join(dist, "agent", "data-worker.js"));
   await psql(server, "postgres", "create database source");
   await psql(server, "source", "create table t as select n from generate_series(1, 1000) n");
@@ -47,4 +57,23 @@ test("an installed package backs up, verifies and restores", async () => {
   assert.equal((await run("verify", "latest", ...key))["ok"], true);
   const to = ["--to", server.url("copy"), "--create"];
   assert.equal((await run("restore", "latest", ...key, ...to))["rows"], 1000);
+});
+
+test("an installed package starts as controller and agent when called by their names", async () => {
+  await using folder = await makeScratchFolder("installed");
+  const program = await install(folder.path);
+  const controller = join(folder.path, "dbctl-controller");
+  const agent = join(folder.path, "dbctl-agent");
+  for (const link of [controller, agent]) await symlink(program, link);
+  const addresses = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+  const child = spawn(controller, ["--state", join(folder.path, "state"), ...addresses], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = once(child, "close");
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  assert.match(line.toString(), /^ready 127\.0\.0\.1:\d+\n/);
+  child.kill("SIGTERM");
+  assert.deepEqual(await closed, [0, null]);
+  const missing = execute(agent, ["--config", join(folder.path, "no.yaml")]);
+  await assert.rejects(missing, { code: 66, stderr: /no\.yaml/ });
 });
