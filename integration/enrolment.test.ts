@@ -175,6 +175,20 @@ test("RevokeAgent() ends an open link, refuses the next one, and the host may co
   await assert.rejects(Promise.resolve(old.answers.next()), { code: "identity-wrong" });
 });
 
+test("of two machines with one key the newer is kept out", async () => {
+  const { identity } = await join("twin");
+  const first = link(identity);
+  await first.answers.next();
+  const second = link(identity);
+  await assert.rejects(Promise.resolve(second.answers.next()), { code: "busy", retryable: true });
+  first.end();
+  await first.answers.next();
+  const third = link(identity);
+  await third.answers.next();
+  third.end();
+  await third.answers.next();
+});
+
 test("renewWhenDue() renews from two thirds of a certificate's life, and not before", async () => {
   const { identity, stateDir } = await join("db7");
   const early = await renewWhenDue({ stateDir, now }, { signal });
