@@ -105,18 +105,34 @@ function testFindings(source: Source): Finding[] {
     .map(({ line, target }) => ({ line, what: `only tests may import ${target}` }));
 }
 
-/** A file in core/ that too few use belongs to the folder that uses it. */
+/**
+ * A file in core/ that too few use belongs to the folder that uses it. A folder in core/ counts as
+ * one thing, and what one thing in core/ needs of another is used by all who use the first.
+ */
 function lonelyCoreFiles(sources: readonly Source[]): string[] {
   const least = sources.some(({ path }) => path.startsWith("controller/")) ? 2 : 1;
+  const users = coreUsers(sources.filter(({ path }) => isCode(path)));
+  const things = sources.map(({ path }) => path).filter((path) => /^core\/.*\.ts$/.test(path));
+  return [...new Set(things.filter((path) => !isTest(path)).map(coreThing))]
+    .filter((thing) => [...(users.get(thing) ?? [])].filter((f) => !isCore(f)).length < least)
+    .map((thing) => `${thing}: must be imported by at least ${least} of the top-level folders`);
+}
+
+const isCore = (path: string) => folderOf(path, 1) === "core";
+const coreThing = (path: string) => (isCore(path) ? folderOf(path, 2) : folderOf(path, 1));
+
+/** By thing in core/: the top-level folders and the other things in core/ that use it. */
+function coreUsers(sources: readonly Source[]): Map<string, Set<string>> {
   const users = new Map<string, Set<string>>();
-  for (const source of sources.filter(({ path }) => isCode(path)))
-    for (const { target } of importsOf(source))
-      users.set(target, (users.get(target) ?? new Set()).add(folderOf(source.path, 1)));
-  return sources
-    .map(({ path }) => path)
-    .filter((path) => /^core\/.*\.ts$/.test(path) && !isTest(path))
-    .filter((path) => [...(users.get(path) ?? [])].filter((f) => f !== "core").length < least)
-    .map((path) => `${path}: must be imported by at least ${least} of the top-level folders`);
+  for (const source of sources.filter(({ path }) => !isCore(path) || !isTest(path)))
+    for (const { target } of importsOf(source).filter((one) => isCore(one.target))) {
+      const [thing, user] = [coreThing(target), coreThing(source.path)];
+      if (thing !== user) users.set(thing, (users.get(thing) ?? new Set()).add(user));
+    }
+  // A set goes on with what is added to it on the way.
+  for (const all of users.values())
+    for (const user of all) for (const one of users.get(user) ?? []) all.add(one);
+  return users;
 }
 
 // Texts
@@ -286,17 +302,23 @@ describe("tidy's rules", () => {
     });
   }
 
-  test("lonelyCoreFiles() names a file that only core/ itself or its test imports", () => {
-    const sources = [
-      { path: "core/a.ts", text: "" },
-      { path: "core/b.ts", text: `import "./a.ts";` },
-      { path: "core/a.test.ts", text: `import "./a.ts";` },
-      { path: "agent/c.ts", text: `import "../core/b.ts";` },
+  test("lonelyCoreFiles() names what too few folders use, by itself or through others", () => {
+    const empty = (path: string) => ({ path, text: "" });
+    const use = (path: string, target: string) => ({ path, text: `import "${target}";` });
+    const named = (...sources: Source[]) =>
+      lonelyCoreFiles(sources).map((line) => line.split(":")[0]);
+    const used = [use("core/b.ts", "./a.ts"), use("agent/c.ts", "../core/b.ts")];
+    assert.deepEqual(named(empty("core/a.ts"), use("core/a.test.ts", "./a.ts")), ["core/a.ts"]);
+    assert.deepEqual(named(empty("core/a.ts"), ...used), []);
+    const two = [empty("core/a.ts"), ...used, use("controller/d.ts", "../core/a.ts")];
+    assert.deepEqual(named(...two), ["core/b.ts"]);
+    const folder = [
+      empty("core/e/f.ts"),
+      empty("core/e/g.ts"),
+      use("controller/h.ts", "../core/e/f.ts"),
     ];
-    const one = ["core/a.ts: must be imported by at least 1 of the top-level folders"];
-    assert.deepEqual(lonelyCoreFiles(sources), one);
-    const controller = { path: "controller/d.ts", text: `import "../core/a.ts";` };
-    assert.equal(lonelyCoreFiles([...sources, controller]).length, 2);
+    assert.deepEqual(named(...two, ...folder), ["core/b.ts", "core/e"]);
+    assert.deepEqual(named(...two, ...folder, use("cli/i.ts", "../core/e/g.ts")), ["core/b.ts"]);
   });
 });
 
