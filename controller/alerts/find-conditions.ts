@@ -69,10 +69,11 @@ async function offlineConditions(db: Db, now: Date): Promise<Condition[]> {
 /** Databases whose last backup job that has ended did not succeed, or waits for another try. */
 async function failedConditions(db: Db, databases: readonly FleetDatabase[]): Promise<Condition[]> {
   const rows = await db.all(
-    `select database, state, state_document from (
-       select *, row_number() over (partition by database order by updated_at desc, id desc) as age
-       from jobs where kind = 'backup' and state in ('succeeded', 'failed', 'lost')
-     ) where age = 1 and state <> 'succeeded'`,
+    `select j.database, j.state_document from databases d
+     join jobs j on j.id = (
+       select id from jobs where database = d.name and kind = 'backup'
+         and state in ('succeeded', 'failed', 'lost') order by updated_at desc, id desc limit 1)
+     where d.dropped_at is null and j.state <> 'succeeded'`,
   );
   const byName = new Map(databases.map((database) => [database.name, database]));
   return rows.flatMap((row): Condition[] => {

@@ -22,6 +22,7 @@ import type { JobRecord } from "../jobs/job-record.ts";
 import { readDispatched } from "../jobs/list-jobs.ts";
 import { renewLeases } from "../jobs/renew-leases.ts";
 import type { JobClaim } from "../jobs/renew-leases.ts";
+import { WorkBoard } from "../jobs/work-board.ts";
 import { Mailbox } from "./mailbox.ts";
 
 export interface LinkParts {
@@ -39,11 +40,13 @@ const lateMs = 30_000;
 export function createLinkService(
   parts: LinkParts,
 ): Implementation<typeof AgentLinkService, CallContext> {
-  return { link: (requests, context) => serveLink(requests, { ...parts, context }) };
+  const board = new WorkBoard(parts.db, { now: parts.now, pollMs: parts.pollMs ?? 500 });
+  return { link: (requests, context) => serveLink(requests, { ...parts, board, context }) };
 }
 
 interface Link {
   db: Db;
+  board: WorkBoard;
   now: () => Date;
   pollMs: number;
   agent: { id: string; host: string };
@@ -58,13 +61,23 @@ interface Link {
 
 async function* serveLink(
   requests: AsyncIterable<LinkRequest>,
-  { context, pollMs = 500, db, now }: LinkParts & { context: CallContext },
+  { context, board, pollMs = 500, db, now }: LinkParts & { board: WorkBoard; context: CallContext },
 ): AsyncGenerator<LinkResponse> {
   const over = new AbortController();
   const signal = AbortSignal.any([context.signal, over.signal]);
   const down = new Mailbox<LinkResponse>();
   const agent = agentOf(context);
-  const link: Link = { db, now, pollMs, agent, down, signal, heardAt: now(), isCaughtUp: false };
+  const link: Link = {
+    db,
+    board,
+    now,
+    pollMs,
+    agent,
+    down,
+    signal,
+    heardAt: now(),
+    isCaughtUp: false,
+  };
   const stop = () => down.fail(context.signal.reason);
   context.signal.addEventListener("abort", stop, { once: true });
   void serve(requests, link).catch((error: unknown) => down.fail(error));
@@ -134,7 +147,8 @@ async function take(link: Link, message: Word): Promise<void> {
 async function dispatch(link: Link): Promise<void> {
   const { db, now, agent, signal } = link;
   const stopped = new Set<string>();
-  while (!signal.aborted) {
+  for (; !signal.aborted; await pause(link.pollMs, signal)) {
+    if (!(await link.board.has(agent.host))) continue;
     const isLate = now().getTime() - link.heardAt.getTime() > lateMs;
     const isReady = link.isCaughtUp && !isLate;
     const record = isReady ? await claimNextJob(db, agent, now()) : undefined;
@@ -144,7 +158,6 @@ async function dispatch(link: Link): Promise<void> {
       if (!stopped.has(key)) sendStop(link, claim);
       stopped.add(key);
     }
-    await pause(link.pollMs, signal);
   }
 }
 

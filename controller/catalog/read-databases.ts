@@ -41,17 +41,17 @@ export async function readDatabase(db: Db, name: string): Promise<FleetDatabase 
   return (await readDatabases(db, name))[0];
 }
 
+/** One step in an index for each database, however many backups it has. */
 const databasesSql = `
   select d.*, i.instance_id, i.engine, i.version, i.labels as instance_labels,
-    a.labels as agent_labels, a.last_seen_at as agent_seen_at, b.newest_at, b.verified_at
+    a.labels as agent_labels, a.last_seen_at as agent_seen_at,
+    (select max(started_at) from backups where database = d.name
+       and state = 'complete' and damaged_at is null) as newest_at,
+    (select max(started_at) from backups where database = d.name
+       and state = 'complete' and damaged_at is null and verified_at is not null) as verified_at
   from databases d
   left join agents a on a.host = d.host
   left join instances i on i.agent_id = a.id and i.name = d.instance
-  left join (
-    select database, max(started_at) as newest_at,
-      max(case when verified_at is not null then started_at end) as verified_at
-    from backups where state = 'complete' and damaged_at is null group by database
-  ) b on b.database = d.name
   where d.dropped_at is null and (:name is null or d.name = :name)
   order by d.name`;
 
@@ -103,10 +103,10 @@ async function readDurations(
   only: { name: string | null },
 ): Promise<Map<string, number[]>> {
   const rows = await db.all(
-    `select database, started_at, committed_at from (
-       select *, row_number() over (partition by database order by committed_at desc) as age
-       from backups where :name is null or database = :name
-     ) where age <= 7`,
+    `select b.database, b.started_at, b.committed_at from databases d
+     join backups b on b.database = d.name and b.id in (
+       select id from backups where database = d.name order by committed_at desc limit 7)
+     where d.dropped_at is null and (:name is null or d.name = :name)`,
     only,
   );
   const durations = new Map<string, number[]>();

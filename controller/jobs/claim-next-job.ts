@@ -23,7 +23,7 @@ export async function claimNextJob(
   { host }: { host: string },
   now: Date,
 ): Promise<JobRecord | undefined> {
-  // Most looks find nothing: they need not wait for the writers' lock.
+  // While a budget is used up most looks find nothing: they need not wait for the writers' lock.
   if ((await readQueue(db, host, now)).length === 0) return undefined;
   return await db.transaction(async (inner) => {
     const queue = await readQueue(inner, host, now);

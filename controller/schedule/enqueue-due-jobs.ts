@@ -48,6 +48,10 @@ async function enqueueRun(db: Db, { database, dueAt }: DueRun, now: Date): Promi
   const requestedBy = `policy ${policy.name}`;
   const request = { database, allowMissing: false, freshEpoch: false, requestedBy };
   const jobId = queued?.["id"] ?? (await enqueueBackup(db, request, now)).job.id;
+  await db.run("delete from schedule_runs where policy = :policy and database = :database", {
+    policy: policy.name,
+    database: name,
+  });
   await db.run(
     "insert into schedule_runs (policy, database, due_at, job_id) values (:policy, :database, :dueAt, :jobId)",
     { ...run, jobId },
@@ -56,9 +60,7 @@ async function enqueueRun(db: Db, { database, dueAt }: DueRun, now: Date): Promi
 }
 
 async function readLastRuns(db: Db): Promise<Map<string, Date>> {
-  const rows = await db.all(
-    "select policy, database, max(due_at) as due_at from schedule_runs group by policy, database",
-  );
+  const rows = await db.all("select policy, database, due_at from schedule_runs");
   return new Map(
     rows.map((row) => [
       `${String(row["policy"])} ${String(row["database"])}`,

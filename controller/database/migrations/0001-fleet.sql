@@ -105,6 +105,7 @@ create table jobs (
 ) strict;
 create index jobs_by_state on jobs (state, not_before);
 create index jobs_by_database on jobs (database, created_at);
+create index jobs_by_change on jobs (database, kind, updated_at);
 create index jobs_by_kind on jobs (kind, state, database);
 
 -- Every dispatch of a job. A backup may come back from one that was given up: its moment is this one,
@@ -117,6 +118,7 @@ create table job_attempts (
   primary key (job_id, fencing_token)
 ) strict, without rowid;
 
+-- The last run that was made of each target.
 create table schedule_runs (
   policy text not null,
   database text not null,
@@ -141,6 +143,10 @@ create table backups (
   damaged_at text
 ) strict;
 create index backups_by_database on backups (database, committed_at);
+create index whole_backups on backups (database, started_at)
+  where state = 'complete' and damaged_at is null;
+create index verified_backups on backups (database, started_at)
+  where state = 'complete' and damaged_at is null and verified_at is not null;
 
 create table alerts (
   id text primary key,
