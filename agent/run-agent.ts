@@ -67,7 +67,12 @@ async function joinFleet(
   { host, stateDir }: AgentConfig,
   { tokenFile, signal }: { tokenFile: string | undefined; signal: AbortSignal },
 ): Promise<void> {
-  if ((await readFleetIdentity(identityFile(stateDir))) !== undefined) return;
+  const known = await readFleetIdentity(identityFile(stateDir));
+  if (known?.name === host) return;
+  if (known !== undefined)
+    throw new DbctlError("config-invalid", `Cannot be ${host}: this host joined as ${known.name}`, {
+      remedy: `Put host: ${known.name} back, or remove ${identityFile(stateDir)} and enrol again`,
+    });
   if (tokenFile === undefined)
     throw new DbctlError("identity-wrong", `Cannot join the fleet: ${host} is not enrolled`, {
       remedy: "Make a token with dbctl agents token, and start the agent with --token-file",

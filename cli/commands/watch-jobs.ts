@@ -56,9 +56,11 @@ async function follow(
       // The controller ends the stream when nothing more will happen to any of them.
       return [...known.values()];
     } catch (error) {
+      if (signal.aborted) board.say("The jobs go on: see dbctl jobs ls, or dbctl jobs cancel");
       signal.throwIfAborted();
       if (!(error instanceof DbctlError) || !error.retryable || retries >= maxRetries) throw error;
     }
+    board.say("The controller does not answer; the jobs go on without it");
     await pause(retryMs, signal);
   }
 }

@@ -39,6 +39,12 @@ export class JobBoard implements Disposable {
     this.#write(this.#summary());
   }
 
+  /** A line that stays. */
+  say(line: string): void {
+    this.#erase();
+    this.#write(line);
+  }
+
   #redraw(isNow: boolean): void {
     const at = this.#screen.now();
     if (!isNow && at - this.#shownAt < redrawMs) return;
