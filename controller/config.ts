@@ -18,6 +18,8 @@ export interface ControllerConfig {
   privateWebhooks?: boolean;
   /** `nats://…`; the bus is in memory when unset. */
   nats?: string;
+  /** Folder with `ca.pem`, `cert.pem`, `key.pem` for NATS. */
+  natsTls?: string;
   /** Only checks the audit log, then ends. */
   verifyAudit: boolean;
 }
@@ -30,6 +32,7 @@ const options = {
   "metrics-token-file": { type: "string" },
   "private-webhooks": { type: "boolean", default: false },
   nats: { type: "string" },
+  "nats-tls": { type: "string" },
   "verify-audit": { type: "boolean", default: false },
 } as const;
 
@@ -50,6 +53,7 @@ export function readControllerConfig(
       faults.push(`--${name} is ${JSON.stringify(value)}, not host:port`);
   if (faults.length > 0 || state === undefined) throw invalid(faults.join("; "));
   const nats = values.nats ?? env["DBCTL_NATS"];
+  const natsTls = values["nats-tls"] ?? env["DBCTL_NATS_TLS"];
   const metricsTokenFile = values["metrics-token-file"] ?? env["DBCTL_METRICS_TOKEN_FILE"];
   const privateWebhooks = values["private-webhooks"] || env["DBCTL_PRIVATE_WEBHOOKS"] === "1";
   return {
@@ -60,6 +64,7 @@ export function readControllerConfig(
     privateWebhooks,
     ...(metricsTokenFile ? { metricsTokenFile } : {}),
     ...(nats ? { nats } : {}),
+    ...(natsTls ? { natsTls } : {}),
     verifyAudit: values["verify-audit"],
   };
 }

@@ -15,11 +15,11 @@ await runMain(async (signal) => {
     await using db = await openDatabase(catalogFile(config.state));
     return log.info("audit-whole", await verifyAudit(db));
   }
-  const { nats } = config;
+  const { nats, natsTls: tlsFolder } = config;
   await using bus =
     nats === undefined
       ? createMemoryBus({ consumers: [notifierName] })
-      : createNatsBus({ url: nats });
+      : createNatsBus({ url: nats, tlsFolder });
   await using controller = await startController(config, { now: () => new Date(), bus });
   process.stdout.write(`ready ${controller.address}\n`);
   await Promise.all([controller.run(signal), notifySystemd({ env: process.env, signal })]);

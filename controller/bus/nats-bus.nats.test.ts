@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { exportPrivateKey, makeKeyPair } from "../../core/x509/key-pair.ts";
+import {
+  type ScratchAuthority,
+  makeScratchAuthority,
+} from "../../integration/fixtures/fleet-certificates.ts";
+import { makeScratchFolder } from "../../integration/fixtures/scratch-folder.ts";
 import { findFreePort } from "../../integration/fixtures/free-port.ts";
 import { startNats } from "../../integration/fixtures/nats-server.ts";
 import type { Bus } from "./bus.ts";
@@ -60,6 +68,46 @@ test("publish() rejects while there is no server, and works once there is one", 
   await using _server = await startNats({ port });
   assert.deepEqual(await exchange(bus, ["one"], [message("b")]), { one: ["b"] });
 });
+
+test("with a folder of certificates both sides must show one, and nothing goes in clear", async () => {
+  await using folder = await makeScratchFolder("nats-tls", { forServer: true });
+  const ours = await makeScratchAuthority();
+  const at = (name: string) => join(folder.path, name);
+  await writeCertificates(at("server"), ours, "controller");
+  await writeCertificates(at("client"), ours, "agent");
+  await writeCertificates(at("foreign"), await makeScratchAuthority(), "agent");
+  await using server = await startNats({ tlsFolder: at("server") });
+  await using bus = createNatsBus({ url: server.url, tlsFolder: at("client") });
+  assert.deepEqual(await exchange(bus, ["one"], [message("a")]), { one: ["a"] });
+  await using clear = await startNats();
+  const refused = [
+    { url: server.url, tlsFolder: at("foreign") },
+    { url: server.url },
+    { url: clear.url, tlsFolder: at("client") },
+    { url: clear.url.replace("nats:", "tls:") },
+  ];
+  await Promise.all(
+    refused.map(async (options) => {
+      await using other = createNatsBus(options);
+      await assert.rejects(other.publish(message("b")), { code: "bus-unreachable" });
+    }),
+  );
+});
+
+async function writeCertificates(
+  folder: string,
+  { ca }: ScratchAuthority,
+  kind: "controller" | "agent",
+): Promise<void> {
+  await mkdir(folder);
+  const keys = await makeKeyPair();
+  const [now, endsAt] = [new Date(), new Date(Date.now() + 3600_000)];
+  const who = { kind, subject: "nats", names: ["localhost", "127.0.0.1"] };
+  const { certificate } = await ca.sign({ ...who, publicKey: keys.publicKey, now, endsAt });
+  await writeFile(join(folder, "ca.pem"), ca.certificate);
+  await writeFile(join(folder, "cert.pem"), certificate);
+  await writeFile(join(folder, "key.pem"), await exportPrivateKey(keys));
+}
 
 async function consumeUntil(bus: Bus, last: string): Promise<string[]> {
   const seen: string[] = [];

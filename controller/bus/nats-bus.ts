@@ -10,7 +10,8 @@ import {
   jetstream,
   jetstreamManager,
 } from "@nats-io/jetstream";
-import { type NatsConnection, connect, nanos } from "@nats-io/transport-node";
+import { type NatsConnection, type TlsOptions, connect, nanos } from "@nats-io/transport-node";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DbctlError } from "../../core/errors.ts";
 import type { Bus, BusMessage, Consumer } from "./bus.ts";
@@ -18,6 +19,11 @@ import type { Bus, BusMessage, Consumer } from "./bus.ts";
 interface Options {
   /** `nats://host:port`, or `tls://…`; several with commas between. */
   url: string;
+  /**
+   * Folder with `ca.pem`, `cert.pem` and `key.pem`: both sides show certificates. Without it a server
+   * of a `tls://` URL must have one that the system trusts.
+   */
+  tlsFolder?: string | undefined;
   /** After how long a message goes to another consumer when its first one is silent. */
   ackWaitMs?: number;
 }
@@ -53,12 +59,12 @@ interface Link {
 }
 
 class NatsBus implements Bus {
-  readonly #servers: string[];
+  readonly #servers: Servers;
   readonly #ackWaitMs: number;
   #link: Promise<Link> | undefined;
 
-  constructor({ url, ackWaitMs = 30_000 }: Options) {
-    this.#servers = url.split(",");
+  constructor({ url, tlsFolder, ackWaitMs = 30_000 }: Options) {
+    this.#servers = { urls: url.split(","), tls: tlsOptions(url, tlsFolder) };
     this.#ackWaitMs = ackWaitMs;
   }
 
@@ -116,15 +122,28 @@ class NatsBus implements Bus {
   }
 }
 
-async function openLink(servers: string[]): Promise<Link> {
+interface Servers {
+  urls: string[];
+  tls: TlsOptions | undefined;
+}
+
+/** What is set makes TLS a must: the driver alone would take what the server offers. */
+function tlsOptions(url: string, folder: string | undefined): TlsOptions | undefined {
+  if (folder === undefined) return url.includes("tls://") ? {} : undefined;
+  const file = (name: string) => join(folder, name);
+  return { caFile: file("ca.pem"), certFile: file("cert.pem"), keyFile: file("key.pem") };
+}
+
+async function openLink({ urls, tls }: Servers): Promise<Link> {
   const connection = await connect({
-    servers,
+    servers: urls,
+    ...(tls === undefined ? {} : { tls }),
     name: "dbctl-controller",
     timeout: timeoutMs,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 500,
   }).catch((cause: unknown) => {
-    throw lost(`connect to ${servers.join(", ")}`, cause);
+    throw lost(`connect to ${urls.join(", ")}`, cause);
   });
   try {
     const manager = await openStream(connection);
