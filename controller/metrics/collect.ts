@@ -72,15 +72,22 @@ function addRecoverability(series: Series, database: FleetDatabase, now: Date): 
   if (until !== undefined) series.add("recoverable_until_timestamp", until, engine);
 }
 
-/** The newest good backup of each database, and when one of it was last verified. */
+/**
+ * The newest good backup of each database, and when its newest verified one was. One step in an
+ * index for each, however many backups it has.
+ */
 const newestSql = `
-  select database, started_at, committed_at, verified_at, last_verified_at,
-    json_extract(result, '$.bytesStored') as size
-  from (
-    select *, max(verified_at) over (partition by database) as last_verified_at,
-      row_number() over (partition by database order by started_at desc, id desc) as age
-    from backups where state = 'complete' and damaged_at is null
-  ) where age = 1`;
+  select b.database, b.started_at, b.committed_at, b.verified_at,
+    json_extract(b.result, '$.bytesStored') as size,
+    (select verified_at from backups where database = d.name and state = 'complete'
+       and damaged_at is null and verified_at is not null
+     order by started_at desc limit 1) as last_verified_at
+  from databases d
+  join backups b on b.id = (
+    select id from backups
+    where database = d.name and state = 'complete' and damaged_at is null
+    order by started_at desc limit 1)
+  where d.dropped_at is null`;
 
 async function addBackups(
   db: Db,

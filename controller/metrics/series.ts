@@ -27,7 +27,10 @@ export const metrics = {
     labels: database("engine"),
   },
   backup_verified: { help: "Whether the newest backup was verified", labels: database() },
-  backup_verified_timestamp: { help: "When a backup was last verified", labels: database() },
+  backup_verified_timestamp: {
+    help: "When the newest verified backup was verified",
+    labels: database(),
+  },
   agent_up: { help: "Whether the agent was heard within a minute", labels: ["server"] },
   agent_last_seen_timestamp: { help: "When the agent was last heard", labels: ["server"] },
   agent_clock_skew_seconds: { help: "The host's clock minus the controller's", labels: ["server"] },
