@@ -5,7 +5,8 @@ import { openBackupByName } from "../direct/open-repository-url.ts";
 import { formatBytes } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
-import { identityOption, jsonOption, repoOption } from "./options.ts";
+import { type FleetVerifyFlags, verifyFleet } from "./fleet-verify.ts";
+import { directRepoOption, identityOption, jsonOption, waitOption } from "./options.ts";
 
 interface VerifyFlags {
   repo: string;
@@ -19,16 +20,21 @@ export function verifyCommand(signal: AbortSignal): Command {
     .description(
       "Reads, opens and hashes everything a backup refers to, and names what is damaged.",
     )
-    .argument("<backup>", "an id, latest, or host/db:latest")
-    .addOption(repoOption)
+    .argument("<backup>", "an id; of a repository also latest, or host/db:latest")
+    .addOption(directRepoOption)
     .addOption(identityOption)
+    .option("--host <host>", "without --repo: whose agent verifies (the backup's own host)")
+    .addOption(waitOption)
     .addOption(jsonOption)
     .addHelpText(
       "after",
-      "\nExample:\n  dbctl verify latest --repo file:///backups --identity identity.txt",
+      "\nWithout --repo the agent of a host verifies a backup of the fleet's catalog." +
+        "\n\nExample:\n  dbctl verify latest --repo file:///backups --identity identity.txt",
     )
-    .action(async (name: string, flags: Omit<VerifyFlags, "signal">) => {
-      await verify(name, { ...flags, signal });
+    .action(async (name: string, flags: Omit<FleetVerifyFlags, "signal"> & { repo?: string }) => {
+      const { repo, ...rest } = flags;
+      if (repo === undefined) await verifyFleet(name, { ...rest, signal });
+      else await verify(name, { ...rest, repo, signal });
     });
 }
 

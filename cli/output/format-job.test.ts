@@ -75,6 +75,17 @@ test("hasEnded() and hasSucceeded() take nothing unknown for an end or a success
   assert.deepEqual([hasEnded(failed("a", "x")), hasSucceeded(failed("a", "x"))], [true, false]);
 });
 
+test("a verified backup that is damaged is no success", () => {
+  const verdict = (damages: string[]) => {
+    const value = { backupId: "b1", damages };
+    const result = { kind: { case: "verify" as const, value } };
+    return job("a", { case: "succeeded", value: { result } });
+  };
+  assert.ok(hasSucceeded(verdict([])));
+  assert.ok(!hasSucceeded(verdict(["pack 1: its hash is wrong"])));
+  assert.match(failureLines([verdict(["pack 1: its hash is wrong"])])[0] ?? "", /pack 1/);
+});
+
 function screen(isTTY: boolean) {
   const written: string[] = [];
   const clock = { at: 0 };

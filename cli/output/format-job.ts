@@ -15,8 +15,9 @@ export function hasEnded({ state }: Job): boolean {
   return ["succeeded", "failed", "cancelled", "lost"].includes(state?.kind.case ?? "");
 }
 
-export function hasSucceeded({ state }: Job): boolean {
-  return state?.kind.case === "succeeded";
+/** A backup that was found to be damaged is no success of anybody. */
+export function hasSucceeded(job: Job): boolean {
+  return job.state?.kind.case === "succeeded" && errorOf(job) === undefined;
 }
 
 /** A job as `--json` shows it. */
@@ -57,13 +58,24 @@ export function errorOf({
         message: `Cannot finish the job: ${state.kind.value.by} has cancelled it`,
         remedy: "Start it again when it is wanted",
       };
+    case "succeeded":
+      return damageOf(state.kind.value.result);
     case "queued":
     case "dispatched":
     case "running":
-    case "succeeded":
     case undefined:
       return undefined;
   }
+}
+
+function damageOf(result: JobResult | undefined) {
+  if (result?.kind.case !== "verify" || result.kind.value.damages.length === 0) return undefined;
+  const { backupId, damages } = result.kind.value;
+  return {
+    code: "repository-damaged",
+    message: `Cannot trust backup ${backupId}: ${damages.join("; ")}`,
+    remedy: "Restore another backup, or put the named objects back from a copy of the repository",
+  };
 }
 
 function errorDocument({

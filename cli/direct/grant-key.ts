@@ -1,0 +1,74 @@
+import { createStore } from "../../agent/adapters.ts";
+import { type SealedGrant, sealGrant } from "../../agent/grants/epoch-grant.ts";
+import { readIdentityFile } from "../../agent/repository/identity.ts";
+import { findBackup } from "../../agent/repository/list-backups.ts";
+import { readEpochFile } from "../../agent/repository/open-backup.ts";
+import { DbctlError } from "../../core/errors.ts";
+import { type Channel, createClient } from "../../core/grpc/client.ts";
+import { AgentsService } from "../../proto/gen/dbctl/v1/agents_pb.ts";
+import { type Backup, BackupsService } from "../../proto/gen/dbctl/v1/backups_pb.ts";
+import { pinRecipient } from "./pin-recipient.ts";
+
+interface GrantOptions {
+  /** Whose agent is to open the backup. */
+  host: string;
+  /** File of the operator's age identity. */
+  identity: string;
+  /** Where this machine reaches the repository, when it is not where the hosts do. */
+  repo?: string | undefined;
+  signal: AbortSignal;
+}
+
+/** The backup of the catalog that has this id. */
+export async function readFleetBackup(
+  channel: Channel,
+  id: string,
+  { signal }: { signal: AbortSignal },
+): Promise<Backup> {
+  const { backup } = await createClient(BackupsService, channel).getBackup({ id }, { signal });
+  if (backup === undefined) throw unknownBackup(id);
+  return backup;
+}
+
+/**
+ * Opens the key of the backup's epoch, here, and seals it to the agent of one host: the controller
+ * passes on what it cannot open.
+ */
+export async function grantKey(
+  channel: Channel,
+  { id, repositoryUrl }: Backup,
+  { host, identity: file, repo, signal }: GrantOptions,
+): Promise<SealedGrant> {
+  const recipient = await recipientOf(channel, { host, signal });
+  await pinRecipient({ controller: channel.address, host, recipient });
+  const identity = await readIdentityFile(file);
+  const store = createStore(repo ?? repositoryUrl);
+  const header = await findBackup(store, id, { signal });
+  if (header.id !== id) throw unknownBackup(id);
+  const epoch = await readEpochFile(store, header, { identity, signal });
+  return await sealGrant(epoch, { backup: id, recipient, now: new Date() });
+}
+
+/** The key under which the host's agent is registered. */
+async function recipientOf(
+  channel: Channel,
+  { host, signal }: { host: string; signal: AbortSignal },
+): Promise<string> {
+  const { agents } = await createClient(AgentsService, channel).listAgents({}, { signal });
+  const agent = agents.find((one) => one.host === host && one.state !== "revoked");
+  if (agent === undefined)
+    throw new DbctlError("host-unknown", `Cannot grant a key to ${host}: there is no such agent`, {
+      remedy: `Hosts of the fleet: ${agents.map((one) => one.host).join(", ")}`,
+    });
+  if (agent.recipient !== "") return agent.recipient;
+  throw new DbctlError("host-unknown", `Cannot grant a key to ${host}: it has told no key yet`, {
+    remedy: "Start the agent there, then try again",
+    retryable: true,
+  });
+}
+
+function unknownBackup(name: string): DbctlError {
+  return new DbctlError("backup-unknown", `Cannot find backup "${name}": there is none`, {
+    remedy: "See dbctl backups ls for the ids",
+  });
+}
