@@ -6,6 +6,7 @@ import { BackupsService } from "../proto/gen/dbctl/v1/backups_pb.ts";
 import { DatabasesService } from "../proto/gen/dbctl/v1/databases_pb.ts";
 import { JobsService } from "../proto/gen/dbctl/v1/jobs_pb.ts";
 import { PoliciesService } from "../proto/gen/dbctl/v1/policies_pb.ts";
+import { UsersService } from "../proto/gen/dbctl/v1/users_pb.ts";
 import { createAgentsService } from "./api/agents-service.ts";
 import { createAlertsService } from "./api/alerts-service.ts";
 import { createBackupsService } from "./api/backups-service.ts";
@@ -14,12 +15,17 @@ import { createEnrolmentService } from "./api/enrolment-service.ts";
 import { createJobsService } from "./api/jobs-service.ts";
 import { createLinkService } from "./api/link-service.ts";
 import { createPoliciesService } from "./api/policies-service.ts";
+import { createUsersService } from "./api/users-service.ts";
 import type { TrustParts } from "./trust/enrol-agent.ts";
 
 /** All that a controller answers. Who may call what stands in `trust/permissions.ts`. */
-export function addServices(server: RpcServer, parts: TrustParts & { address: string }): void {
+export function addServices(
+  server: RpcServer,
+  parts: TrustParts & { address: string; leaseMs: number | undefined },
+): void {
   addService(server, EnrolmentService, createEnrolmentService(parts));
   addService(server, AgentsService, createAgentsService({ ...parts, calls: server.calls }));
+  addService(server, UsersService, createUsersService({ ...parts, calls: server.calls }));
   addService(server, AgentLinkService, createLinkService(parts));
   addService(server, JobsService, createJobsService(parts));
   addService(server, DatabasesService, createDatabasesService(parts));

@@ -17,5 +17,10 @@ test("readControllerConfig() tells every fault at once", () => {
     code: "config-invalid",
     message: /--state is missing; --listen is "x".*; --metrics is "y:z"/,
   });
+  for (const lease of ["", "2", "1e9", "5s"])
+    assert.throws(() => readControllerConfig(["--state", "/s", "--lease-seconds", lease], {}), {
+      code: "config-invalid",
+      message: /--lease-seconds is/,
+    });
   assert.throws(() => readControllerConfig(["--nope"], {}), { code: "config-invalid" });
 });

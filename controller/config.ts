@@ -20,6 +20,8 @@ export interface ControllerConfig {
   nats?: string;
   /** Folder with `ca.pem`, `cert.pem`, `key.pem` for NATS. */
   natsTls?: string;
+  /** How long an agent may be silent before its jobs are lost; a minute unless told. */
+  leaseSeconds?: number;
   /** Only checks the audit log, then ends. */
   verifyAudit: boolean;
 }
@@ -33,6 +35,7 @@ const options = {
   "private-webhooks": { type: "boolean", default: false },
   nats: { type: "string" },
   "nats-tls": { type: "string" },
+  "lease-seconds": { type: "string" },
   "verify-audit": { type: "boolean", default: false },
 } as const;
 
@@ -51,6 +54,10 @@ export function readControllerConfig(
   for (const [name, value] of Object.entries({ listen, metrics, advertise }))
     if (!/^(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/.test(value))
       faults.push(`--${name} is ${JSON.stringify(value)}, not host:port`);
+  const lease = values["lease-seconds"] ?? env["DBCTL_LEASE_SECONDS"];
+  const leaseSeconds = Number(lease);
+  if (lease !== undefined && !(/^\d+$/.test(lease) && leaseSeconds >= 3 && leaseSeconds <= 3600))
+    faults.push(`--lease-seconds is ${JSON.stringify(lease)}, not 3 to 3600`);
   if (faults.length > 0 || state === undefined) throw invalid(faults.join("; "));
   const nats = values.nats ?? env["DBCTL_NATS"];
   const natsTls = values["nats-tls"] ?? env["DBCTL_NATS_TLS"];
@@ -65,6 +72,7 @@ export function readControllerConfig(
     ...(metricsTokenFile ? { metricsTokenFile } : {}),
     ...(nats ? { nats } : {}),
     ...(natsTls ? { natsTls } : {}),
+    ...(lease === undefined ? {} : { leaseSeconds }),
     verifyAudit: values["verify-audit"],
   };
 }

@@ -3,7 +3,7 @@ import { pause, runService } from "../core/run-service.ts";
 import { evaluateAlerts } from "./alerts/evaluate-alerts.ts";
 import type { Bus } from "./bus/bus.ts";
 import type { Db } from "./database/database.ts";
-import { leaseMs } from "./jobs/claim-next-job.ts";
+import { defaultLeaseMs } from "./jobs/claim-next-job.ts";
 import { failLostJobs, requeueLostJobs } from "./jobs/fail-lost-jobs.ts";
 import { runNotifier } from "./notify/run-notifier.ts";
 import { enqueueDueJobs } from "./schedule/enqueue-due-jobs.ts";
@@ -13,11 +13,13 @@ export interface LoopParts {
   now: () => Date;
   bus: Bus;
   allowPrivateWebhooks: boolean;
+  /** How long agents may be silent. */
+  leaseMs?: number | undefined;
 }
 
 /** All that a controller does by itself, until the signal aborts. */
 export async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<void> {
-  const { db, now } = parts;
+  const { db, now, leaseMs = defaultLeaseMs } = parts;
   const service = (name: string, idleMs: number, step: () => Promise<unknown>) =>
     runService(step, {
       idleMs,
@@ -26,7 +28,7 @@ export async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<v
       signal,
     });
   const judgeSilence = async () => {
-    await awaitAgents(db, signal);
+    await awaitAgents(db, { leaseMs, signal });
     await Promise.all([
       service("lost-jobs", 5_000, () => failLostJobs(db, now())),
       service("alerts", 10_000, () => evaluateAlerts(db, now())),
@@ -44,7 +46,10 @@ export async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<v
  * While a controller was down, all agents were silent to it: those that it knows get the time of a
  * lease to come back before their silence is held against them.
  */
-async function awaitAgents(db: Db, signal: AbortSignal): Promise<void> {
+async function awaitAgents(
+  db: Db,
+  { leaseMs, signal }: { leaseMs: number; signal: AbortSignal },
+): Promise<void> {
   const known = await db.one("select 1 from agents where last_seen_at is not null limit 1");
   if (known !== undefined) await pause(leaseMs, signal);
 }

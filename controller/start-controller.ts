@@ -42,7 +42,8 @@ export async function startController(
   const trust = { db, ca, now };
   await ensureAdmin(trust, { state: config.state, address: config.advertise });
   const server = stack.use(await createServer(trust, config));
-  addServices(server, { ...trust, address: config.advertise });
+  const leaseMs = config.leaseSeconds && config.leaseSeconds * 1000;
+  addServices(server, { ...trust, address: config.advertise, leaseMs });
   const port = await server.listen(config.listen);
   const { metrics, metricsTokenFile: tokenFile, privateWebhooks = false } = config;
   const exported = { db, now, version: readVersion(), listen: metrics, tokenFile };
@@ -50,7 +51,8 @@ export async function startController(
   const resources = stack.move();
   return {
     address: config.listen.replace(/:\d+$/, `:${port}`),
-    run: (signal) => runLoops({ db, now, bus, allowPrivateWebhooks: privateWebhooks }, signal),
+    run: (signal) =>
+      runLoops({ db, now, bus, leaseMs, allowPrivateWebhooks: privateWebhooks }, signal),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

@@ -17,7 +17,7 @@ import { recordHeartbeat, recordHello } from "../agents/record-hello.ts";
 import type { Db } from "../database/database.ts";
 import { applyJobEvent } from "../jobs/apply-job-event.ts";
 import { readStopRequests, selectCancelled } from "../jobs/cancel-job.ts";
-import { claimNextJob } from "../jobs/claim-next-job.ts";
+import { claimNextJob, defaultLeaseMs } from "../jobs/claim-next-job.ts";
 import type { JobRecord } from "../jobs/job-record.ts";
 import { readDispatched } from "../jobs/list-jobs.ts";
 import { renewLeases } from "../jobs/renew-leases.ts";
@@ -30,9 +30,15 @@ export interface LinkParts {
   now: () => Date;
   /** Between two looks for work; 500 ms unless told. */
   pollMs?: number;
+  /** A minute unless told. */
+  leaseMs?: number | undefined;
 }
 
-const heartbeatSeconds = 10;
+/** Several fit into a lease: one that comes late loses no job. */
+function heartbeatSecondsOf(leaseMs: number): number {
+  return Math.min(10, Math.max(1, Math.floor(leaseMs / 6_000)));
+}
+
 /** After this silence an agent is given no new work: three heartbeats are missing. */
 const lateMs = 30_000;
 
@@ -49,6 +55,7 @@ interface Link {
   board: WorkBoard;
   now: () => Date;
   pollMs: number;
+  leaseMs: number;
   agent: { id: string; host: string };
   down: Mailbox<LinkResponse>;
   signal: AbortSignal;
@@ -61,8 +68,9 @@ interface Link {
 
 async function* serveLink(
   requests: AsyncIterable<LinkRequest>,
-  { context, board, pollMs = 500, db, now }: LinkParts & { board: WorkBoard; context: CallContext },
+  parts: LinkParts & { board: WorkBoard; context: CallContext },
 ): AsyncGenerator<LinkResponse> {
+  const { context, board, pollMs = 500, leaseMs = defaultLeaseMs, db, now } = parts;
   const over = new AbortController();
   const signal = AbortSignal.any([context.signal, over.signal]);
   const down = new Mailbox<LinkResponse>();
@@ -72,6 +80,7 @@ async function* serveLink(
     board,
     now,
     pollMs,
+    leaseMs,
     agent,
     down,
     signal,
@@ -108,11 +117,12 @@ async function serve(requests: AsyncIterable<LinkRequest>, link: Link): Promise<
 }
 
 async function greet(link: Link, hello: Hello): Promise<void> {
-  const { db, agent, now } = link;
+  const { db, agent, now, leaseMs } = link;
   await recordHello(db, { agentId: agent.id, hello }, now());
-  await renewLeases(db, { host: agent.host, claims: claimsOf(hello.jobs) }, now());
+  await renewLeases(db, { host: agent.host, claims: claimsOf(hello.jobs), leaseMs }, now());
   const row = await db.one("select last_sequence from agents where id = :id", { id: agent.id });
   const lastSequence = BigInt(Number(row?.["last_sequence"] ?? 0));
+  const heartbeatSeconds = heartbeatSecondsOf(leaseMs);
   send(link, { case: "welcome", value: { agentId: agent.id, heartbeatSeconds, lastSequence } });
   // The command may have been lost with the last link; sent twice it is run once.
   const known = new Set(hello.jobs.map(({ jobId, fencingToken }) => `${jobId} ${fencingToken}`));
@@ -123,18 +133,18 @@ async function greet(link: Link, hello: Hello): Promise<void> {
 type Word = Extract<LinkRequest["message"], { case: "heartbeat" | "jobEvent" }>;
 
 async function take(link: Link, message: Word): Promise<void> {
-  const { db, agent, now } = link;
+  const { db, agent, now, leaseMs } = link;
   if (message.case === "heartbeat") {
     const heartbeat = message.value;
     await recordHeartbeat(db, { agentId: agent.id, heartbeat }, now());
     const claims = claimsOf(heartbeat.jobs);
-    await renewLeases(db, { host: agent.host, claims }, now());
+    await renewLeases(db, { host: agent.host, claims, leaseMs }, now());
     for (const claim of await selectCancelled(db, claims)) sendStop(link, claim);
     link.isCaughtUp = true;
     return;
   }
   const event = message.value;
-  const outcome = await applyJobEvent(db, { agent, event }, now());
+  const outcome = await applyJobEvent(db, { agent, event, leaseMs }, now());
   if (outcome === "refused") {
     const { jobId, fencingToken } = event;
     const kind = event.event.case ?? "";
@@ -145,13 +155,15 @@ async function take(link: Link, message: Word): Promise<void> {
 
 /** Sends commands down until the link is over. */
 async function dispatch(link: Link): Promise<void> {
-  const { db, now, agent, signal } = link;
+  const { db, now, agent, signal, leaseMs } = link;
   const stopped = new Set<string>();
   for (; !signal.aborted; await pause(link.pollMs, signal)) {
     if (!(await link.board.has(agent.host))) continue;
     const isLate = now().getTime() - link.heardAt.getTime() > lateMs;
     const isReady = link.isCaughtUp && !isLate;
-    const record = isReady ? await claimNextJob(db, agent, now()) : undefined;
+    const record = isReady
+      ? await claimNextJob(db, { host: agent.host, leaseMs }, now())
+      : undefined;
     if (record !== undefined) sendJob(link, record);
     for (const claim of await readStopRequests(db, agent.host)) {
       const key = `${claim.id} ${claim.token}`;

@@ -1,7 +1,7 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { JobEvent } from "../../proto/gen/dbctl/v1/agent_link_pb.ts";
 import type { Db } from "../database/database.ts";
-import { leaseMs } from "./claim-next-job.ts";
+import { defaultLeaseMs } from "./claim-next-job.ts";
 import { failJob, succeedJob } from "./finish-job.ts";
 import { activeStates, readJob } from "./job-record.ts";
 import type { JobRecord } from "./job-record.ts";
@@ -11,6 +11,12 @@ import { tellJob } from "./tell-job.ts";
 /** `known`: taken before. `refused`: of an old dispatch, or of a job that is not the agent's. */
 export type Outcome = "applied" | "known" | "refused";
 
+interface Arrival {
+  agent: { id: string; host: string };
+  event: JobEvent;
+  leaseMs?: number | undefined;
+}
+
 /**
  * Takes one event of an agent's journal into the catalog: the job's state, the backup, what people are
  * told and the number of the event, in one transaction. Events with an old fencing token are refused;
@@ -18,7 +24,7 @@ export type Outcome = "applied" | "known" | "refused";
  */
 export function applyJobEvent(
   db: Db,
-  { agent, event }: { agent: { id: string; host: string }; event: JobEvent },
+  { agent, event, leaseMs = defaultLeaseMs }: Arrival,
   now: Date,
 ): Promise<Outcome> {
   return db.transaction(async (inner) => {
@@ -30,7 +36,7 @@ export function applyJobEvent(
     if (counted === 0) return "known";
     const record = await readJob(inner, event.jobId);
     if (record === undefined || record.job.host !== agent.host) return "refused";
-    const applied = await apply(inner, { record, event }, now);
+    const applied = await apply(inner, { record, event, leaseMs }, now);
     return applied ? "applied" : "refused";
   });
 }
@@ -38,16 +44,17 @@ export function applyJobEvent(
 interface Incoming {
   record: JobRecord;
   event: JobEvent;
+  leaseMs: number;
 }
 
-async function apply(db: Db, { record, event }: Incoming, now: Date): Promise<boolean> {
+async function apply(db: Db, { record, event, leaseMs }: Incoming, now: Date): Promise<boolean> {
   const token = Number(event.fencingToken);
   const fence = { host: record.job.host, token };
   const { id } = record.job;
   const at = timestampFromDate(now);
   switch (event.event.case) {
     case "started":
-      return await start(db, { record, token }, now);
+      return await start(db, { record, token, leaseMs }, now);
     case "progress": {
       const startedAt = startOf(record) ?? at;
       const leaseUntil = new Date(now.getTime() + leaseMs);
@@ -70,7 +77,7 @@ async function apply(db: Db, { record, event }: Incoming, now: Date): Promise<bo
 
 async function start(
   db: Db,
-  { record, token }: { record: JobRecord; token: number },
+  { record, token, leaseMs }: { record: JobRecord; token: number; leaseMs: number },
   now: Date,
 ): Promise<boolean> {
   const { id, host } = record.job;

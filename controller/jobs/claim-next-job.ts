@@ -8,8 +8,8 @@ import type { JobRecord } from "./job-record.ts";
 import { moveJob } from "./move-job.ts";
 import { orderQueue } from "./order-queue.ts";
 
-/** How long an agent may be silent before its jobs are lost. Each heartbeat renews it. */
-export const leaseMs = 60_000;
+/** How long an agent may be silent before its jobs are lost, if the operator does not say. */
+export const defaultLeaseMs = 60_000;
 
 /** Jobs at work at once (FLEET-10); a restore waits for no job but another restore on its host. */
 const budgets = { host: 1, repository: 16, fleet: 64 };
@@ -20,7 +20,7 @@ const budgets = { host: 1, repository: 16, fleet: 64 };
  */
 export async function claimNextJob(
   db: Db,
-  { host }: { host: string },
+  { host, leaseMs = defaultLeaseMs }: { host: string; leaseMs?: number | undefined },
   now: Date,
 ): Promise<JobRecord | undefined> {
   // While a budget is used up most looks find nothing: they need not wait for the writers' lock.

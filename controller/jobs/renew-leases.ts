@@ -1,6 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Db } from "../database/database.ts";
-import { leaseMs } from "./claim-next-job.ts";
+import { defaultLeaseMs } from "./claim-next-job.ts";
 import { activeStates } from "./job-record.ts";
 import { moveJob } from "./move-job.ts";
 
@@ -10,13 +10,19 @@ export interface JobClaim {
   token: number;
 }
 
+interface Renewal {
+  host: string;
+  claims: readonly JobClaim[];
+  leaseMs?: number | undefined;
+}
+
 /**
  * An agent says which jobs it works on: their leases are renewed. One that was given up but not yet
  * sent out again runs after all. Claims with an old token change nothing.
  */
 export async function renewLeases(
   db: Db,
-  { host, claims }: { host: string; claims: readonly JobClaim[] },
+  { host, claims, leaseMs = defaultLeaseMs }: Renewal,
   now: Date,
 ): Promise<void> {
   const leaseUntil = new Date(now.getTime() + leaseMs);
