@@ -70,7 +70,7 @@ async function offlineConditions(db: Db, now: Date): Promise<Condition[]> {
 async function failedConditions(db: Db, databases: readonly FleetDatabase[]): Promise<Condition[]> {
   const rows = await db.all(
     `select j.database, j.state_document from databases d
-     join jobs j on j.id = (
+     cross join jobs j on j.id = (
        select id from jobs where database = d.name and kind = 'backup'
          and state in ('succeeded', 'failed', 'lost') order by updated_at desc, id desc limit 1)
      where d.dropped_at is null and j.state <> 'succeeded'`,
