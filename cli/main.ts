@@ -11,6 +11,7 @@ import { policiesCommand } from "./commands/policies.ts";
 import { repoCommand } from "./commands/repo.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { statusCommand } from "./commands/status.ts";
+import { usersCommand } from "./commands/users.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { reportError } from "./output/report-error.ts";
 import { readVersion } from "../core/version.ts";
@@ -63,6 +64,7 @@ function createProgram(signal: AbortSignal): Command {
   for (const make of [
     loginCommand,
     agentsCommand,
+    usersCommand,
     repoCommand,
     backupCommand,
     restoreCommand,

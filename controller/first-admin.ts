@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { writeFleetIdentity } from "../core/fleet-identity.ts";
 import { log } from "../core/log.ts";
 import type { TrustParts } from "./trust/enrol-agent.ts";
-import { createUser, hasUsers } from "./trust/users.ts";
+import { createFirstUser, listUsers } from "./trust/users.ts";
 
 /** Who holds this file is the first admin; move it to that person and log in with it. */
 export const adminFile = (state: string) => join(state, "admin-identity.json");
@@ -12,10 +12,10 @@ export async function ensureAdmin(
   trust: TrustParts,
   { state, address }: { state: string; address: string },
 ): Promise<void> {
-  if (await hasUsers(trust.db)) return;
+  if ((await listUsers(trust.db)).length > 0) return;
   const path = adminFile(state);
-  const deliver = (identity: Parameters<typeof writeFleetIdentity>[1]) =>
-    writeFleetIdentity(path, identity);
-  await createUser(trust, { name: "admin", role: "admin", address, deliver });
+  await createFirstUser(trust, { name: "admin", address }, (identity) =>
+    writeFleetIdentity(path, identity),
+  );
   log.info("admin-made", { file: path });
 }

@@ -11,12 +11,10 @@ import { type DbctlScratch, makeDbctlScratch } from "./fixtures/run-dbctl.ts";
 let fleet: FleetController;
 let dbctl: DbctlScratch;
 let admin: string;
-let login: string;
 before(async () => {
   fleet = await startFleetController();
   dbctl = await makeDbctlScratch({ init: false });
   admin = join(dbctl.folder, "admin.json");
-  login = join(dbctl.folder, ".config", "dbctl", "login.json");
   await writeFleetIdentity(admin, fleet.admin);
 });
 after(async () => {
@@ -55,14 +53,14 @@ test("dbctl login saves nothing that does not work", async () => {
   }
   const nobody = await dbctl.run("login", "127.0.0.1:1", "--identity-file", admin);
   assert.equal(nobody.code, 69, nobody.stderr);
-  await assert.rejects(stat(login), { code: "ENOENT" });
+  assert.equal((await dbctl.run("agents", "ls")).code, 77);
 });
 
 test("dbctl login, agents token, ls and revoke work together", async () => {
   const saved = await dbctl.ok("login", fleet.address, "--identity-file", admin);
   assert.equal(saved["user"], "admin");
-  assert.equal((await stat(login)).mode & 0o777, 0o600);
-  assert.equal((await stat(dirname(login))).mode & 0o777, 0o700);
+  const file = String(saved["file"]);
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
   const { token } = await dbctl.ok("agents", "token", "--ttl", "15m", "--label", "env=prod");
   assert.equal(parseToken(String(token)).address, fleet.address);
   const out = join(dbctl.folder, "tokens", "db7.token");
@@ -76,4 +74,47 @@ test("dbctl login, agents token, ls and revoke work together", async () => {
   assert.equal((await dbctl.run("agents", "revoke", "db7")).code, 68);
   for (const ttl of ["1", "0h", "8d", "x"])
     assert.equal((await dbctl.run("agents", "token", "--ttl", ttl)).code, 2, ttl);
+});
+
+test("dbctl users add gives a role that holds, users revoke takes it; one admin stays", async () => {
+  const file = (name: string) => join(dbctl.folder, `${name}.json`);
+  const logIn = (name: string) =>
+    dbctl.ok("login", fleet.address, "--identity-file", name === "admin" ? admin : file(name));
+  const add = (name: string, role: string) =>
+    dbctl.run("users", "add", name, "--role", role, "--out", file(name));
+  for (const [name, role] of [
+    ["ann", "viewer"],
+    ["bob", "admin"],
+  ] as const)
+    assert.equal((await add(name, role)).code, 0);
+  assert.equal((await stat(file("ann"))).mode & 0o777, 0o600);
+  assert.equal((await add("ann", "admin")).code, 73);
+  assert.equal((await add("Ann!", "viewer")).code, 2);
+  assert.equal((await add("eve", "root")).code, 2);
+  await logIn("ann");
+  assert.equal((await dbctl.run("agents", "ls")).code, 0);
+  for (const args of [
+    ["agents", "token"],
+    ["users", "ls"],
+    ["users", "revoke", "admin"],
+  ])
+    assert.equal((await dbctl.run(...args)).code, 77, args.join(" "));
+  await logIn("bob");
+  await dbctl.ok("users", "revoke", "admin");
+  assert.equal((await dbctl.run("users", "revoke", "bob")).code, 77);
+  await dbctl.ok("users", "revoke", "ann");
+  const { users } = await dbctl.ok("users", "ls");
+  assert.deepEqual(
+    (users as { name: string; revoked_at: string | null }[]).map(({ name, revoked_at: at }) => [
+      name,
+      at === null,
+    ]),
+    [
+      ["admin", false],
+      ["ann", false],
+      ["bob", true],
+    ],
+  );
+  const gone = await dbctl.run("login", fleet.address, "--identity-file", file("ann"));
+  assert.equal(gone.code, 77);
 });
