@@ -1,6 +1,7 @@
 import { errorFields, log } from "../core/log.ts";
 import { pause, runService } from "../core/run-service.ts";
 import { evaluateAlerts } from "./alerts/evaluate-alerts.ts";
+import { tellAuditHead } from "./audit/tell-audit-head.ts";
 import type { Bus } from "./bus/bus.ts";
 import type { Db } from "./database/database.ts";
 import { defaultLeaseMs } from "./jobs/claim-next-job.ts";
@@ -23,7 +24,7 @@ export async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<v
   const service = (name: string, idleMs: number, step: () => Promise<unknown>) =>
     runService(step, {
       idleMs,
-      maxDelayMs: 60_000,
+      maxDelayMs: Math.max(idleMs, 60_000),
       onFailure: (error, after) => log.error(`${name}-failed`, { ...errorFields(error), ...after }),
       signal,
     });
@@ -38,6 +39,7 @@ export async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<v
     runNotifier(parts, signal),
     service("schedule", 5_000, () => enqueueDueJobs(db, now())),
     service("retries", 5_000, () => requeueLostJobs(db, now())),
+    service("audit-head", 3600_000, () => tellAuditHead(db, now())),
     judgeSilence(),
   ]);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openScratchCatalog } from "../database/scratch-catalog.ts";
 import { recordAudit } from "./record-audit.ts";
+import { tellAuditHead } from "./tell-audit-head.ts";
 import { verifyAudit } from "./verify-audit.ts";
 
 const entry = { actor: "admin:ann", address: "::1", call: "S/C", request: "{}", result: "ok" };
@@ -20,6 +21,20 @@ test("verifyAudit() accepts what recordAudit() wrote, also by many at once", asy
   const { rows, head } = await verifyAudit(it.db);
   assert.equal(rows, 23);
   assert.match(head, /^[0-9a-f]{64}$/);
+});
+
+test("tellAuditHead() tells the newest hash, or that the log is broken", async () => {
+  await using it = await withRows(2);
+  const told = async () => {
+    const row = await it.db.one("select body from outbox order by position desc");
+    return JSON.parse(String(row?.["body"])) as { type: string; details: object };
+  };
+  await tellAuditHead(it.db, now);
+  const { type, details } = await told();
+  assert.deepEqual([type, details], ["audit_head", await verifyAudit(it.db)]);
+  await it.db.run("update audit set actor = 'x' where position = 1");
+  await assert.rejects(tellAuditHead(it.db, now), { code: "digest-mismatch" });
+  assert.equal((await told()).type, "audit_broken");
 });
 
 const attacks: [what: string, sql: string, row: number][] = [
