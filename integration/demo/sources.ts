@@ -14,12 +14,13 @@ import {
 import { changePostgresShop, createPostgresShop } from "../fixtures/postgres-shop.ts";
 import { psql } from "../fixtures/psql.ts";
 
-/** A database that the demo backs up, and the copy that it restores beside it. */
+/** A server with one database that the demo backs up, and a copy that it restores beside it. */
 export interface Source {
   name: string;
-  /** Of the original and of the copy, which does not exist yet. */
-  url: string;
-  copyUrl: string;
+  /** The host that the server plays in the fleet. */
+  host: string;
+  /** URL of the server, for its agent. */
+  serverUrl: string;
   /** Appends 1 % of the rows and updates as many. */
   change(): Promise<void>;
   /** What differs between original and copy: a line each. */
@@ -32,8 +33,8 @@ export interface Sources extends AsyncDisposable {
   missing: string[];
 }
 
-const database = "shop";
-const copy = "shop_restored";
+export const database = "shop";
+export const copy = "shop_restored";
 
 /** Starts what is installed of two PostgreSQL majors and a MariaDB, each with a shop of that size. */
 export async function startSources(megabytes: number): Promise<Sources> {
@@ -55,8 +56,8 @@ async function fillPostgres(server: PostgresServer, megabytes: number): Promise<
   await createPostgresShop({ server, database }, { megabytes });
   return {
     name: `PostgreSQL ${server.major}`,
-    url: server.url(database),
-    copyUrl: server.url(copy),
+    host: `postgres${server.major}`,
+    serverUrl: server.url(""),
     change: () => changePostgresShop({ server, database }, { fraction: 0.01 }),
     compare: () => comparePostgres({ server, database }, { server, database: copy }),
   };
@@ -67,8 +68,8 @@ async function fillMariadb(server: MariadbServer, megabytes: number): Promise<So
   await createMariadbShop({ server, database }, { megabytes });
   return {
     name: "MariaDB",
-    url: server.url(database),
-    copyUrl: server.url(copy),
+    host: "mariadb",
+    serverUrl: server.url(""),
     change: () => changeMariadbShop({ server, database }, { fraction: 0.01 }),
     compare: () => compareMariadb({ server, database }, { server, database: copy }),
   };
