@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { pause } from "../../core/run-service.ts";
 import type { Db } from "../database/database.ts";
 import { requireJob } from "./insert-job.ts";
 import { hasEnded, recordOf } from "./job-record.ts";
@@ -44,7 +44,7 @@ export async function* watchJobs(
       else shown.set(id, now);
       if (now !== before) yield record;
     }
-    if (shown.size > 0) await sleep(pauseMs, undefined, { signal });
+    if (shown.size > 0) await pause(pauseMs, signal);
   }
 }
 

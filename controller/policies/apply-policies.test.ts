@@ -114,6 +114,18 @@ for (const [title, text, message] of refused)
     assert.match(faults.map((fault) => fault.message).join("\n"), message);
   });
 
+test("parsePolicies() says where an entry stands that is no policy", () => {
+  const { faults } = parsePolicies("- name: a\n- gold\n-", now);
+  const entries = faults.filter(({ message }) => message === "an entry is not a policy");
+  assert.deepEqual(
+    entries.map(({ line, column }) => [line, column]),
+    [
+      [2, 3],
+      [3, 2],
+    ],
+  );
+});
+
 test("parsePolicies() says which RPO a daily schedule can give", () => {
   const text = goldPolicy.replace("26h", "24h");
   assert.match(parsePolicies(text, now).faults[0]?.remedy ?? "", /rpo: 25h/);

@@ -1,3 +1,4 @@
+import type { Node } from "yaml";
 import { LineCounter, isMap, isSeq, parseDocument } from "yaml";
 import { parseCron } from "../schedule/cron.ts";
 import { isTimeZone } from "../schedule/local-time.ts";
@@ -31,15 +32,14 @@ export function parsePolicies(text: string, now: Date): { policies: Policy[]; fa
     const findings: Findings = { counter, faults, lines: {} };
     if (isMap(item))
       readPolicy(findings, { fields: new FieldReader(item, findings), policies, now });
-    else
-      faults.push({
-        line: 1,
-        column: 1,
-        message: "an entry is not a policy",
-        remedy: "Write - name: …",
-      });
+    else faults.push(noPolicy(counter.linePos((item as Node | null)?.range?.[0] ?? 0)));
   }
   return { policies, faults };
+}
+
+function noPolicy({ line, col }: { line: number; col: number }): Fault {
+  const message = "an entry is not a policy";
+  return { line, column: col, message, remedy: "Write - name: …" };
 }
 
 interface Reading {

@@ -28,10 +28,17 @@ const table: [title: string, coverage: Coverage, now: number, state: string, lev
   ],
   [
     "verified",
-    { firstSeenAt: at(0), agentSeenAt: at(day), newestAt: at(9), verifiedAt: at(0), goal },
+    { firstSeenAt: at(0), agentSeenAt: at(day), newestAt: at(9), verifiedAt: at(9), goal },
     day,
     "ok",
     "verified",
+  ],
+  [
+    "of which only an older backup was verified",
+    { firstSeenAt: at(0), agentSeenAt: at(day), newestAt: at(9), verifiedAt: at(0), goal },
+    day,
+    "ok",
+    "stored",
   ],
   [
     "at the planned age",

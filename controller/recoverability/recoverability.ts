@@ -35,10 +35,10 @@ export const silentSeconds = 60;
 
 /** Until which moment the database is recoverable, and whether that is good enough (RPO-01, RPO-02). */
 export function recoverability(coverage: Coverage, now: Date): Recoverability {
-  const { newestAt, verifiedAt, goal } = coverage;
+  const { newestAt, goal } = coverage;
   const base = newestAt ?? coverage.firstSeenAt;
   const ageSeconds = Math.max(0, Math.floor((now.getTime() - base.getTime()) / 1000));
-  const level = verifiedAt !== undefined ? "verified" : newestAt !== undefined ? "stored" : "none";
+  const level = levelOf(coverage);
   const known = {
     ...(newestAt === undefined ? {} : { until: newestAt }),
     ageSeconds,
@@ -69,6 +69,12 @@ export function predict(coverage: Coverage): { warningAt?: Date; violatedAt?: Da
   const silent = later(agentSeenAt ?? firstSeenAt, silentSeconds);
   const moments = [late, silent, violatedAt].map((moment) => moment.getTime());
   return { warningAt: new Date(Math.min(...moments)), violatedAt };
+}
+
+/** Of the backup that `until` comes from: an older verified one proves nothing of it. */
+function levelOf({ newestAt, verifiedAt }: Coverage): RecoverabilityLevel {
+  if (newestAt === undefined) return "none";
+  return verifiedAt !== undefined && verifiedAt >= newestAt ? "verified" : "stored";
 }
 
 function isSilent({ agentSeenAt, firstSeenAt }: Coverage, now: Date): boolean {
