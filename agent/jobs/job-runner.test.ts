@@ -104,6 +104,18 @@ test("stop() ends a job as cancelled, soon; a job that was never seen as well", 
   );
 });
 
+test("stop() of an older dispatch does not end the newer one", async () => {
+  await using scratch = await scratchRunner(untilAborted);
+  scratch.runner.offer(runJob("a", 2n));
+  await sleep(10);
+  scratch.runner.stop(stopJob("a"));
+  await sleep(10);
+  assert.equal(scratch.journal.running().length, 1);
+  scratch.runner.offer(runJob("a", 1n));
+  await scratch.runner.drain({ limitMs: 1 });
+  assert.deepEqual(scratch.told().at(-1), "a failed");
+});
+
 test("stop() of a job that has ended changes nothing", async () => {
   await using scratch = await scratchRunner(async function* () {
     yield finished;

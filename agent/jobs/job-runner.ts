@@ -11,6 +11,7 @@ import {
   JobProgressSchema,
   JobResultSchema,
   type JobSpec,
+  JobSpecSchema,
 } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import type { Happening, Journal } from "../journal/journal.ts";
 import type { JobUpdate } from "./run-job.ts";
@@ -48,8 +49,8 @@ export class JobRunner {
   }
 
   /** Begins the job, unless it is known already. */
-  offer({ jobId, fencingToken, spec }: RunJob): void {
-    if (this.#draining || spec === undefined) return;
+  offer({ jobId, fencingToken, spec = create(JobSpecSchema) }: RunJob): void {
+    if (this.#draining) return;
     const kind = spec.kind.case ?? "unknown";
     if (this.#journal.accept({ jobId, fencingToken, kind }) === "known") return;
     log.info("job-started", { job: jobId, kind });
@@ -61,10 +62,18 @@ export class JobRunner {
   /** Ends the job soon. One that was never seen here is known as cancelled from now on. */
   stop({ jobId, fencingToken }: StopJob): void {
     const running = this.#running.get(jobId);
-    if (running !== undefined) return running.stop.abort(cancelled(jobId));
+    if (running !== undefined) {
+      // An order that is older than the attempt was meant for another one.
+      if (fencingToken >= this.#tokenOf(jobId)) running.stop.abort(cancelled(jobId));
+      return;
+    }
     if (this.#journal.kindOf(jobId) !== undefined) return;
     this.#journal.accept({ jobId, fencingToken, kind: "unknown" });
     this.#journal.append(jobId, stoppedHappening());
+  }
+
+  #tokenOf(jobId: string): bigint {
+    return this.#journal.running().find((job) => job.jobId === jobId)?.fencingToken ?? 0n;
   }
 
   /** Takes no more jobs, lets those under way end for so long, and then ends them. */

@@ -82,7 +82,8 @@ export class Journal implements Disposable {
       event.sequence = BigInt(row["sequence"] as number);
       return event;
     });
-    this.#handedOut = events.at(-1)?.sequence ?? this.#handedOut;
+    const last = events.at(-1)?.sequence ?? 0n;
+    if (last > this.#handedOut) this.#handedOut = last;
     return events;
   }
 

@@ -16,7 +16,7 @@ export const directRepoOption = new Option(
 /** The repository of direct mode, which is not read from any policy. */
 export function requireRepo(repo: string | undefined): string {
   if (repo !== undefined) return repo;
-  throw new DbctlError("usage", "Cannot work on a database URL: no repository is named", {
+  throw new DbctlError("usage", "Cannot work on a database URL: --repo is missing", {
     remedy: "Add --repo file:///…, or name a database of the fleet as host/database",
   });
 }
