@@ -19,6 +19,7 @@ import { runLoops } from "./run-loops.ts";
 import { type CertificateAuthority, openAuthority } from "./trust/certificate-authority.ts";
 import type { TrustParts } from "./trust/enrol-agent.ts";
 import { identify } from "./trust/identify.ts";
+import { RefusalLimit } from "./trust/refusal-limit.ts";
 
 export interface Controller extends AsyncDisposable {
   /** `host:port` that it listens at. */
@@ -57,23 +58,32 @@ export async function startController(
   };
 }
 
+/** Many agents may stand behind one address with certificates that have ended. */
+const refusalsPerMinute = 100;
+
 async function createServer(
   { db, ca, now }: TrustParts,
   { advertise }: ControllerConfig,
 ): Promise<RpcServer> {
   const calls = new OpenCalls();
   const guard = new LinkGuard({ db, now, calls });
+  const strangers = new RefusalLimit(refusalsPerMinute);
   return createRpcServer({
     calls,
     tls: await serverCertificate(ca, { name: advertise.replace(/:\d+$/, ""), now: now() }),
     identify: async (call) => {
+      if (call.peer.certificate === undefined) strangers.check(call.peer.address, now());
       const identity = await identify(db, call, now());
       // Of an agent's calls only its link lasts.
       if (identity.kind === "agent" && call.method.methodKind === "bidi_streaming")
         await guard.admit(identity, call.peer.address);
       return identity;
     },
-    record: (call) => auditCall(db, call, now()),
+    record: async (call) => {
+      const isStranger = call.identity.kind === "none" && call.error !== undefined;
+      if (isStranger && !strangers.note(call.peer.address, now())) return;
+      await auditCall(db, call, now());
+    },
   });
 }
 

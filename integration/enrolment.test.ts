@@ -247,6 +247,22 @@ test("a host whose clock is off by more than five minutes is told so", async () 
   await assert.rejects(enrol(order), { code: "config-invalid", message: /clock is 6 min ahead/ });
 });
 
+test("a stranger who keeps trying is no longer listened to, nor written down", async () => {
+  await using other = await startFleetController();
+  const client = other.client(EnrolmentService, { ca: other.admin.ca });
+  const tries = Array.from({ length: 120 }, () =>
+    client.enrol({ token: "guess", host: "h", certificateRequest: new Uint8Array() }),
+  );
+  const codes = (await Promise.allSettled(tries)).map(
+    (outcome) => outcome.status === "rejected" && (outcome.reason as { code: string }).code,
+  );
+  assert.ok(codes.every((code) => code === "protocol-violated" || code === "busy"));
+  await assert.rejects(client.enrol({ token: "guess", host: "h" }), { code: "busy" });
+  const [row] = await other.db.all("select count(*) as rows from audit");
+  assert.equal(row?.["rows"], 101);
+  await other.client(AgentsService, other.admin).listAgents({});
+});
+
 test("the audit log holds all of this, and is whole", async () => {
   const { rows } = await verifyAudit(fleet.db);
   assert.ok(rows > 30, `${rows} rows`);
