@@ -80,3 +80,12 @@ for (const [title, text] of [
   test(`parseAgentConfig() refuses ${title}`, () => {
     assert.throws(() => parseAgentConfig(text, "agent.yaml"), { code: "config-invalid" });
   });
+
+test("parseAgentConfig() reads the repositories that the host may use, or refuses the list", () => {
+  const head = "instances: [{ name: main, url: 'postgres://b@127.0.0.1/db' }]\n";
+  const read = (more: string) => parseAgentConfig(head + more, "agent.yaml").repositories;
+  assert.equal(read(""), undefined);
+  assert.deepEqual(read("repositories: ['file:///a/../b']"), ["file:///b"]);
+  for (const bad of ["[]", "7", "[nonsense]", "[7, 'file:///b']"])
+    assert.throws(() => read(`repositories: ${bad}`), { code: "config-invalid" });
+});

@@ -11,6 +11,8 @@ export interface AgentConfig {
   /** Folder of all that this host keeps. */
   stateDir: string;
   instances: InstanceConfig[];
+  /** Repositories that it may use, as normalized URLs; any that the controller names when unset. */
+  repositories?: string[];
 }
 
 /** A database server that the agent looks after. */
@@ -39,11 +41,12 @@ export function parseAgentConfig(text: string, path: string): AgentConfig {
   const document = parseDocument(text, { lineCounter: lines });
   const reader = new Reader(path, lines);
   for (const error of document.errors) reader.fault(undefined, error.message.split("\n")[0] ?? "");
-  const top = reader.map(document.contents, ["host", "state_dir", "instances"]);
+  const top = reader.map(document.contents, ["host", "state_dir", "instances", "repositories"]);
   const config = {
     host: reader.text(top, "host", { pattern: hostPattern, fallback: hostname() }),
     stateDir: reader.text(top, "state_dir", { pattern: /^\//, fallback: "/var/lib/dbctl" }),
     instances: readInstances(reader, top),
+    ...readRepositories(reader, top),
   };
   reader.refuseFaults();
   return config;
@@ -95,6 +98,16 @@ function readLabels(reader: Reader, map: YAMLMap | undefined): Record<string, st
       return [pair[0] ?? "", pair[1] ?? ""];
     }),
   );
+}
+
+function readRepositories(reader: Reader, top: YAMLMap | undefined): { repositories?: string[] } {
+  const list = top?.get("repositories", true) as Node | undefined;
+  if (list === undefined) return {};
+  const urls = (isSeq(list) ? list.items : []).map((item) => isScalar(item) && String(item.value));
+  const repositories = urls.flatMap((url) => (url && URL.canParse(url) ? [new URL(url).href] : []));
+  if (repositories.length === 0 || repositories.length < urls.length)
+    reader.fault(list, "repositories must be a list of URLs, for example file:///backups");
+  return { repositories };
 }
 
 /** Reads nodes of one file and gathers what is wrong with them. */

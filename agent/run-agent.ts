@@ -19,6 +19,7 @@ import type { KnownInstance } from "./discovery/look-at-instances.ts";
 import { SeenInstances } from "./discovery/seen-instances.ts";
 import { enrol, identityFile, renewWhenDue } from "./enrol.ts";
 import { openAgentIdentity } from "./grants/agent-identity.ts";
+import { allowRepository } from "./jobs/allow-repository.ts";
 import { JobRunner } from "./jobs/job-runner.ts";
 import { type JobParts, runJob } from "./jobs/run-job.ts";
 import { Journal } from "./journal/journal.ts";
@@ -86,13 +87,16 @@ async function joinFleet(
   log.info("enrolled", { host });
 }
 
-function jobParts({ stateDir, instances }: AgentConfig, identity: Secret): JobParts {
+function jobParts({ stateDir, instances, repositories }: AgentConfig, identity: Secret): JobParts {
   return {
     openDatabase: async (name, database) => {
       const target = databaseOf(instanceOf(instances, name).server, database);
       return accessDatabase(target, await resolvePassword(target, process.env));
     },
-    openStore: createStore,
+    openStore: (url) => {
+      allowRepository(url, repositories);
+      return createStore(url);
+    },
     identity,
     stateDir,
     now,
