@@ -1,3 +1,4 @@
+import { DbctlError } from "../../core/errors.ts";
 import { newId } from "../../core/ids.ts";
 import { recordEvent } from "../bus/outbox.ts";
 import type { Db, Row } from "../database/database.ts";
@@ -16,40 +17,61 @@ interface Due extends Delivery {
   attempts: number;
 }
 
-/** How many deliveries of one webhook a step makes. */
+/** How many deliveries a webhook gets in one go. */
 const batch = 20;
 
-/**
- * One round: sends what is due, every webhook by itself, oldest event first. A webhook that fails
- * gets nothing more in this round. Gives the count of attempts.
- */
-export async function deliverDue(parts: Parts, signal: AbortSignal): Promise<number> {
-  const now = parts.now().toISOString();
-  const channels = await parts.db.all(
-    `select distinct channel from deliveries where state = 'waiting' and next_attempt_at <= :now`,
-    { now },
-  );
-  const counts = await Promise.all(
-    channels.map(({ channel }) => deliverTo(String(channel), parts, signal)),
-  );
-  return counts.reduce((sum, count) => sum + count, 0);
+export interface Deliverer {
+  /** Starts what is due, of every webhook that is not at work; waits for none. */
+  step(signal: AbortSignal): Promise<void>;
+  /** Resolves when no webhook is at work. */
+  settled(): Promise<void>;
 }
 
-async function deliverTo(channel: string, parts: Parts, signal: AbortSignal): Promise<number> {
+/**
+ * Delivers to every webhook by itself, so that a silent one holds up no other; to each one oldest
+ * event first. A webhook that fails gets nothing more until the next step. What the catalog rejects
+ * is given to `onFailure`: the delivery stays due.
+ */
+export function createDeliverer(parts: Parts, onFailure: (error: DbctlError) => void): Deliverer {
+  const busy = new Map<string, Promise<void>>();
+  return {
+    async step(signal) {
+      const channels = await readDueChannels(parts);
+      for (const channel of channels.filter((one) => !busy.has(one))) {
+        const work = deliverTo(channel, parts, signal)
+          .catch((error: unknown) => {
+            if (!signal.aborted) onFailure(DbctlError.from(error));
+          })
+          .finally(() => busy.delete(channel));
+        busy.set(channel, work);
+      }
+    },
+    async settled() {
+      await Promise.all(busy.values());
+    },
+  };
+}
+
+async function readDueChannels({ db, now }: Parts): Promise<string[]> {
+  const rows = await db.all(
+    `select distinct channel from deliveries where state = 'waiting' and next_attempt_at <= :now`,
+    { now: now().toISOString() },
+  );
+  return rows.map((row) => String(row["channel"]));
+}
+
+async function deliverTo(channel: string, parts: Parts, signal: AbortSignal): Promise<void> {
   const rows = await parts.db.all(
     `select event_id, channel, secret_file, attempts, body from deliveries
      where channel = :channel and state = 'waiting' and next_attempt_at <= :now
      order by event_id limit :batch`,
     { channel, now: parts.now().toISOString(), batch },
   );
-  let attempts = 0;
   for (const due of rows.map(dueOf)) {
     const outcome = await parts.send(due, signal);
-    attempts++;
     await noteOutcome(parts, due, outcome);
-    if (outcome.kind === "failed") break;
+    if (outcome.kind === "failed") return;
   }
-  return attempts;
 }
 
 function dueOf(row: Row): Due {

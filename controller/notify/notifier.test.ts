@@ -8,7 +8,7 @@ import type { Db } from "../database/database.ts";
 import { openDatabase } from "../database/database.ts";
 import { openScratchCatalog } from "../database/scratch-catalog.ts";
 import { acceptEvent } from "./accept-event.ts";
-import { deliverDue } from "./deliver-due.ts";
+import { createDeliverer } from "./deliver-due.ts";
 import { forgetTold } from "./forget-told.ts";
 import { notifierName, runNotifier } from "./run-notifier.ts";
 import { backupCompleted, insertDatabase, insertPolicy } from "../database/scratch-fleet.ts";
@@ -101,17 +101,18 @@ function clockedParts(db: Db, outcome: (now: Date) => Outcome) {
     sent.push({ at: (clock.now.getTime() - start.getTime()) / 1000, delivery });
     return outcome(clock.now);
   };
-  const parts = { db, now: () => clock.now, send };
+  const deliverer = createDeliverer({ db, now: () => clock.now, send }, assert.ifError);
   const run = async (seconds: number, stepSeconds: number) => {
     for (let second = 0; second <= seconds; second += stepSeconds) {
       clock.now = new Date(start.getTime() + second * 1000);
-      await deliverDue(parts, signal);
+      await deliverer.step(signal);
+      await deliverer.settled();
     }
   };
   return { sent, run };
 }
 
-test("deliverDue() tries again after 5 s, 30 s, 2 min, 15 min, with one id, until it went well", async () => {
+test("createDeliverer() tries again after 5 s, 30 s, 2 min, 15 min, with one id, until it went well", async () => {
   await using catalog = await openFleet();
   await accept(catalog.db, backupCompleted("e1"));
   const well = start.getTime() + 1000_000;
@@ -128,7 +129,7 @@ test("deliverDue() tries again after 5 s, 30 s, 2 min, 15 min, with one id, unti
   assert.deepEqual(await deliveries(catalog.db), [`e1 ${gold} delivered`]);
 });
 
-test("deliverDue() gives up after a day, and tells it through the other webhooks only", async () => {
+test("createDeliverer() gives up after a day, and tells it through the other webhooks only", async () => {
   await using catalog = await openFleet();
   await accept(catalog.db, backupCompleted("e1"));
   const { sent, run } = clockedParts(catalog.db, () => ({ kind: "failed", reason: "answer 500" }));
@@ -146,7 +147,7 @@ test("deliverDue() gives up after a day, and tells it through the other webhooks
   );
 });
 
-test("deliverDue() does not repeat what is refused, nor news of dead webhooks for ever", async () => {
+test("createDeliverer() does not repeat what is refused, nor news of dead webhooks for ever", async () => {
   await using catalog = await openFleet();
   await accept(catalog.db, { ...backupCompleted("e1"), type: "controller_degraded" });
   const { sent, run } = clockedParts(catalog.db, () => ({ kind: "refused", reason: "answer 404" }));
@@ -156,7 +157,43 @@ test("deliverDue() does not repeat what is refused, nor news of dead webhooks fo
   assert.deepEqual(await catalog.db.all("select * from outbox"), []);
 });
 
-test("deliverDue() goes on after a restart: all state is in the catalog", async () => {
+test("createDeliverer() lets a silent webhook hold up no other", async () => {
+  await using catalog = await openFleet();
+  await accept(catalog.db, { ...backupCompleted("e1"), severity: "critical", host: "" });
+  const sent: string[] = [];
+  const silent = Promise.withResolvers<Outcome>();
+  const send = ({ eventId, url }: Delivery): Promise<Outcome> => {
+    sent.push(`${eventId} ${url}`);
+    return url === gold ? silent.promise : Promise.resolve({ kind: "delivered" });
+  };
+  const parts = { db: catalog.db, now: () => start, send };
+  const deliverer = createDeliverer(parts, assert.ifError);
+  await deliverer.step(signal);
+  await accept(catalog.db, { ...backupCompleted("e2"), severity: "critical", host: "" });
+  while (!sent.includes(`e2 ${silver}`)) {
+    await deliverer.step(signal);
+    await sleep(5);
+  }
+  assert.deepEqual(sent, [`e1 ${gold}`, `e1 ${silver}`, `e2 ${silver}`]);
+  silent.resolve({ kind: "delivered" });
+  await deliverer.settled();
+  assert.match((await deliveries(catalog.db)).join(), /^e1 \S+ delivered,e1 \S+ delivered,/);
+});
+
+test("createDeliverer() tells what the catalog rejects, and the delivery stays due", async () => {
+  await using catalog = await openFleet();
+  await accept(catalog.db, backupCompleted("e1"));
+  const failures: string[] = [];
+  const send = () => Promise.reject(new Error("disk on fire"));
+  const parts = { db: catalog.db, now: () => start, send };
+  const deliverer = createDeliverer(parts, ({ message }) => failures.push(message));
+  await deliverer.step(signal);
+  await deliverer.settled();
+  assert.deepEqual(failures, ["Cannot go on: disk on fire"]);
+  assert.deepEqual(await deliveries(catalog.db), [`e1 ${gold} waiting`]);
+});
+
+test("createDeliverer() goes on after a restart: all state is in the catalog", async () => {
   await using catalog = await openFleet();
   await accept(catalog.db, backupCompleted("e1"));
   await clockedParts(catalog.db, () => ({ kind: "failed", reason: "answer 500" })).run(6, 1);

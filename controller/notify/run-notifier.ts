@@ -5,7 +5,7 @@ import type { Bus, BusMessage } from "../bus/bus.ts";
 import { publishOutbox } from "../bus/outbox.ts";
 import type { Db } from "../database/database.ts";
 import { acceptEvent } from "./accept-event.ts";
-import { deliverDue } from "./deliver-due.ts";
+import { createDeliverer } from "./deliver-due.ts";
 import { forgetTold } from "./forget-told.ts";
 import { sendWebhook } from "./send-webhook.ts";
 
@@ -24,8 +24,11 @@ interface Parts {
 export async function runNotifier(parts: Parts, signal: AbortSignal): Promise<void> {
   const { db, bus, now, allowPrivateWebhooks } = parts;
   const handle = (message: BusMessage) => acceptOrLog(parts, message);
-  const send: Parameters<typeof deliverDue>[0]["send"] = (delivery, stop) =>
+  const send: Parameters<typeof createDeliverer>[0]["send"] = (delivery, stop) =>
     sendWebhook(delivery, { now: now(), allowPrivate: allowPrivateWebhooks, signal: stop });
+  const deliverer = createDeliverer({ db, now, send }, (error) =>
+    log.warn("notifier-failed", { act: "deliver", ...errorFields(error) }),
+  );
   const often = { idleMs: 500, maxDelayMs: 30_000, signal };
   const seldom = { idleMs: 3600_000, maxDelayMs: 3600_000, signal };
   // What is being published may wait for its consumer, so that one ends last.
@@ -34,6 +37,11 @@ export async function runNotifier(parts: Parts, signal: AbortSignal): Promise<vo
     ...often,
     onFailure: told("publish"),
   }).finally(() => consuming.abort());
+  const deliver = async () => {
+    const onFailure = told("deliver");
+    await runService((stop) => deliverer.step(stop), { ...often, onFailure });
+    await deliverer.settled();
+  };
   await Promise.all([
     publishing,
     runService((stop) => bus.consume({ name: notifierName, handle }, stop), {
@@ -41,10 +49,7 @@ export async function runNotifier(parts: Parts, signal: AbortSignal): Promise<vo
       signal: consuming.signal,
       onFailure: told("accept"),
     }),
-    runService((stop) => deliverDue({ db, now, send }, stop), {
-      ...often,
-      onFailure: told("deliver"),
-    }),
+    deliver(),
     runService(() => forgetTold(db, now()), { ...seldom, onFailure: told("forget") }),
   ]);
 }
