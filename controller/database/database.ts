@@ -115,7 +115,11 @@ async function all(handle: Handle, sql: string, parameters: Record<string, Value
   return await statement.all(parameters);
 }
 
-async function run(handle: Handle, sql: string, parameters: Record<string, Value>): Promise<number> {
+async function run(
+  handle: Handle,
+  sql: string,
+  parameters: Record<string, Value>,
+): Promise<number> {
   const statement = await handle.prepare(sql);
   return (await statement.run(parameters)).changes;
 }

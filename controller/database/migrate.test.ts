@@ -21,7 +21,10 @@ test("migrate() applies every migration once", async () => {
   await migrate(it.db, new Date(0));
   await migrate(it.db, new Date(1));
   const rows = await it.db.all("select applied_at from migrations");
-  assert.deepEqual([...new Set(rows.map((row) => row["applied_at"]))], ["1970-01-01T00:00:00.000Z"]);
+  assert.deepEqual(
+    [...new Set(rows.map((row) => row["applied_at"]))],
+    ["1970-01-01T00:00:00.000Z"],
+  );
 });
 
 test("migrate() refuses a catalog that has a migration it does not know", async () => {
