@@ -46,7 +46,7 @@ test("a fleet: agents join, backup --all protects every database, a restore besi
     job.state,
   ]);
   assert.deepEqual(
-    states.toSorted(),
+    states.toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
     [
       ["db1/postgres", "succeeded"],
       ["db1/shop", "succeeded"],
