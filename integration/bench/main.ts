@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- --megabytes N --runs N --jobs N --only postgres|mariadb|memory]`: wall time,
+ * `npm run bench [-- --megabytes N --runs N --jobs N --only postgres|mariadb|memory|fleet]`: wall time,
  * processor time and peak memory of dbctl beside the tools people use now, on the same generated
  * data. Runs are paired (ours, theirs, ours, …), figures are medians, ratios are ours ÷ theirs.
  */
 import { parseArgs } from "node:util";
+import { benchFleet } from "./fleet.ts";
 import { benchMariadb } from "./mariadb.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPostgres } from "./postgres.ts";
@@ -25,6 +26,7 @@ const wanted = (name: string) => values.only === undefined || values.only === na
 if (wanted("postgres"))
   await benchPostgres({ megabytes: number(values.megabytes, 400), runs, jobs });
 if (wanted("mariadb")) await benchMariadb({ megabytes: number(values.megabytes, 400), runs, jobs });
+if (wanted("fleet")) await benchFleet({ agents: 200, databases: 5 });
 // Takes minutes and 10 GB of disk: only when asked for.
 if (values.only === "memory")
   await benchMemory({ megabytes: number(values.megabytes, 4096), jobs });
