@@ -7,6 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { readFleetIdentity, writeFleetIdentity } from "../core/fleet-identity.ts";
 import { startFleetController } from "../integration/fixtures/fleet-controller.ts";
 import { startPostgres } from "../integration/fixtures/postgres-server.ts";
@@ -75,6 +76,16 @@ async function withAgent<T>({ flags }: Scratch, work: () => Promise<T>): Promise
   stop.abort(new Error("enough"));
   await running;
   return result;
+}
+
+/** The controller hears the agent from now on. */
+async function untilSeen({ fleet }: Scratch): Promise<void> {
+  const since = Date.now();
+  await until("the agent's greeting", async () => {
+    const { agents } = await fleet.client(AgentsService, fleet.admin).listAgents({});
+    const seen = agents[0]?.lastSeenAt;
+    return seen !== undefined && timestampMs(seen) > since ? true : undefined;
+  });
 }
 
 /** The database is known and has a policy; gives its job. */
@@ -147,7 +158,7 @@ test("runAgent() joins, is seen, backs up what it is told to, and ends when it i
   assert.ok(result?.case === "backup");
   assert.deepEqual([result.value.rows, result.value.state], [2000n, "complete"]);
   // It joined once: the token is not needed, and not used, a second time.
-  await withAgent(scratch, () => sleep(50));
+  await withAgent(scratch, () => untilSeen(scratch));
 });
 
 test("a cancelled backup ends within five seconds and leaves no session on the server", async () => {
@@ -199,7 +210,7 @@ async function startProxy(address: string) {
 
 test("a link that is cut does not stop a backup, and its result is told later", async () => {
   await using scratch = await scratchFleet();
-  await withAgent(scratch, () => sleep(50));
+  await withAgent(scratch, () => untilSeen(scratch));
   await using proxy = await startProxy(scratch.fleet.address);
   const file = identityFile(scratch.stateDir);
   const identity = await readFleetIdentity(file);
