@@ -41,7 +41,7 @@ export async function succeedJob(db: Db, success: Success, now: Date): Promise<b
 
 /**
  * Ends an attempt badly: another one follows when the error may pass and attempts are left. Its token
- * ends with it.
+ * ends with it. One that was lost has been told of as failed: only other consequences are told then.
  */
 export async function failJob(
   db: Db,
@@ -49,7 +49,8 @@ export async function failJob(
   now: Date,
 ): Promise<boolean> {
   const at = timestampFromDate(now);
-  const { id, host } = record.job;
+  const { job } = record;
+  const { id, host } = job;
   const retried = error.retryable && willBeRetried(record);
   const notBefore = new Date(now.getTime() + record.retryDelaySeconds * 1000);
   const queued = { at, notBefore: timestampFromDate(notBefore) };
@@ -58,7 +59,8 @@ export async function failJob(
     : ({ to: { case: "failed", value: { at, error } } } as const);
   const from = [...activeStates, "lost"] as const;
   const moved = await moveJob(db, { id, from, fence: { host, token }, ...next }, now);
-  if (moved) {
+  const isTold = job.state?.kind.case === "lost" && retried === willBeRetried(record);
+  if (moved && !isTold) {
     const happening = { outcome: "failed", error: error.message, retried } as const;
     await tellJob(db, { record, happening }, now);
   }

@@ -215,6 +215,20 @@ test("failJob() tries again what may pass, as often as the policy says", async (
   assert.equal((await requireJob(fleet.db, queued.job.id)).job.attempt, 3);
 });
 
+test("failJob() tells of a lost attempt again only when no other follows after all", async () => {
+  for (const retryable of [true, false]) {
+    await using fleet = await openScratchFleet();
+    await enqueue(fleet);
+    const job = await claim(fleet);
+    await fleet.say(job, started);
+    await failLostJobs(fleet.db, fleet.pass(61));
+    assert.equal(await fleet.say(job, failed(retryable)), "applied");
+    assert.equal(await fleet.state(job), retryable ? "queued" : "failed");
+    const told = (await fleet.events()).filter((type) => type === "backup_failed");
+    assert.equal(told.length, retryable ? 1 : 2);
+  }
+});
+
 test("failJob() does not try again what cannot pass", async () => {
   await using fleet = await openScratchFleet();
   await enqueue(fleet);
