@@ -146,6 +146,7 @@ test("a bidi stream fails with the error of the side that broke it", async () =>
     async *link(requests, { signal }) {
       signal.addEventListener("abort", () => ended.resolve(signal.reason));
       for await (const { message } of requests) if (message.case === "heartbeat") throw broken();
+      yield* [];
     },
   });
   async function* beat() {
