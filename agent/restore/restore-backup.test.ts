@@ -76,3 +76,20 @@ test("restoreBackup() fails when a row that was read back differs", async () => 
     message: /main\.orders: 300 rows with digest/,
   });
 });
+
+test("restoreBackup() fails when an object of the backup is not there in the end", async () => {
+  await using scratch = await makeMemoryScratch();
+  scratch.server.databases.set("shop", createMemoryDatabase({ orders: rows, empty: [] }));
+  const { header } = await scratch.backUp("shop");
+  const engine = withLoader(createMemoryEngine(scratch.server, "copy"), (loader) => {
+    const build = loader.build.bind(loader);
+    loader.build = async (object, options) => {
+      if (object.name !== "empty") await build(object, options);
+    };
+  });
+  await assert.rejects(scratch.restore(header.id, "copy", { engine }), {
+    code: "digest-mismatch",
+    message: 'Cannot prove the objects of database "copy": table empty (pre-data) is missing',
+  });
+  assert.ok(!scratch.server.databases.has("copy"));
+});

@@ -1,12 +1,19 @@
 import { type BackupBody, parseBackupBody } from "../backup/backup-body.ts";
-import type { Engine, PreparedTarget, SchemaObject, Section } from "../engines/engine.ts";
-import { type Lane, type Lanes, openLanes, runOnLanes } from "../lanes/lane.ts";
+import type {
+  Engine,
+  PreparedTarget,
+  SchemaObject,
+  Section,
+  SnapshotTicket,
+} from "../engines/engine.ts";
+import { type Lane, type Lanes, onEvery, openLanes, runOnLanes } from "../lanes/lane.ts";
 import { checkBackup } from "../repository/check-backup.ts";
 import type { EpochKeys } from "../repository/epoch.ts";
 import type { OpenBackup } from "../repository/open-backup.ts";
 import { refuseDamage } from "../verify/verify-backup.ts";
-import { loadTables } from "./load-tables.ts";
+import { compareObjects } from "./compare-objects.ts";
 import { compareTables } from "./compare-tables.ts";
+import { loadTables } from "./load-tables.ts";
 
 export interface RestoreParts {
   engine: Engine;
@@ -32,8 +39,8 @@ export type RestoreEvent =
   | { kind: "finished"; tables: number; rows: bigint };
 
 /**
- * Restores a backup into one database and proves it: the rows of every table are read back and
- * their digests compared with the backup's. The target is not touched before every object that is
+ * Restores a backup into one database and proves it: its objects are listed again, the rows of
+ * every table are read back, and both are compared with the backup's. The target is not touched before every object that is
  * needed is known to be there. After any error a database that was created here is dropped again.
  */
 export async function* restoreBackup(
@@ -70,7 +77,7 @@ async function* restoreInto(
   { all }: Lanes,
   { engine, backup, body, signal }: Work,
 ): AsyncGenerator<RestoreEvent> {
-  await Promise.all(all.map((lane) => lane.openLoader()));
+  await onEvery(all, (lane) => lane.openLoader());
   yield* buildSection(all.slice(0, 1), body, "pre-data");
   yield { kind: "loading-begun" };
   yield* loadTables(all, { backup, body });
@@ -80,7 +87,20 @@ async function* restoreInto(
   yield* buildSection(all, body, "validation");
   yield* buildSection(all.slice(0, 1), body, "post-data");
   yield { kind: "comparing-begun" };
-  yield* compareTables(all, { engine, body, signal });
+  yield* compareRestored(all, { engine, backup, body, signal });
+}
+
+/** Reads the database as a backup would, and compares what it holds with what it should. */
+async function* compareRestored(
+  lanes: Lane[],
+  { engine, body, signal }: Work,
+): AsyncGenerator<RestoreEvent> {
+  const startReaders = (ticket: SnapshotTicket) =>
+    onEvery(lanes, (lane) => lane.openReader(ticket));
+  await using snapshot = await engine.openSnapshot({ startReaders, signal });
+  const restored = { facts: await engine.probe({ signal }), list: await snapshot.listObjects() };
+  compareObjects(body, restored);
+  yield* compareTables(lanes, { snapshot, body });
 }
 
 /** Builds the section's objects: on one lane in their order, on several the costliest first. */
