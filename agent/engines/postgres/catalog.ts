@@ -101,7 +101,10 @@ async function readObjects(session: CatalogSession, catalogs: string[]): Promise
   });
   const rows = await readRows<{ [Field in keyof CatalogRow]: string | null } & { key: string }>(
     session,
-    `SELECT catalog || ':' || o.oid AS key, i.type, i.identity,
+    // Releases differ in how they name a transform: "for t on language l", "for t language l".
+    `SELECT catalog || ':' || o.oid AS key, i.type,
+        CASE catalog WHEN 'pg_transform' THEN replace(i.identity, ' on language ', ' language ')
+          ELSE i.identity END AS identity,
         coalesce(${routineTarget("p", "n")}, i.identity) AS target
       FROM (${oids.join(" UNION ALL ")}) o
         CROSS JOIN LATERAL pg_identify_object(catalog::regclass, o.oid, 0) i
