@@ -255,6 +255,7 @@ test("streamRows() waits while the sink is full, and ends when its signal aborts
       return chunker.scan(...args);
     },
     pushRow: () => undefined,
+    rows: 0n,
     drained: (options: { signal: AbortSignal }) =>
       new Promise<void>((_, reject) => {
         const stop = () => reject(options.signal.reason as Error);

@@ -193,6 +193,8 @@ for (const [what, wrong] of [
   ["ends the connection between two rows", [row]],
   ["ends the connection after the rows, unconfirmed", [row, encodeMessage("c")]],
   ["sends another message between rows", [row, encodeMessage("T")]],
+  ["says that it has sent more rows", [row, ...copyEnds]],
+  ["does not say how many rows it has sent", [row, encodeMessage("c"), ready]],
   ["announces a row of 2 GB", [Buffer.concat([Buffer.from("d"), uint32(0x7fffffff)])]],
   ["copies in another format", [encodeMessage("H", Buffer.of(1, 0, 0))]],
 ] as const)
