@@ -97,7 +97,10 @@ async function readObjects(session: CatalogSession, catalogs: string[]): Promise
         : name === "pg_subscription"
           ? ` AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())`
           : "";
-    return `SELECT '${name}'::text AS catalog, oid FROM ${name} WHERE oid >= ${firstUserOid}${which}`;
+    // The catalog itself is for superusers; the view shows all mappings, without others' secrets.
+    const from =
+      name === "pg_user_mapping" ? "(SELECT umid AS oid FROM pg_user_mappings) AS m" : name;
+    return `SELECT '${name}'::text AS catalog, oid FROM ${from} WHERE oid >= ${firstUserOid}${which}`;
   });
   const rows = await readRows<{ [Field in keyof CatalogRow]: string | null } & { key: string }>(
     session,
