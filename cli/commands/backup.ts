@@ -70,7 +70,7 @@ async function backUp(url: string, flags: BackupFlags): Promise<void> {
     },
     { jobs, allowMissing, freshEpoch, signal },
   );
-  printFinished(await follow(events), flags);
+  await printFinished(await follow(events), flags);
 }
 
 /** Shows progress until the backup is finished. */
@@ -96,10 +96,10 @@ async function follow(events: AsyncIterable<BackupEvent>): Promise<FinishedBacku
   throw new Error("Cannot report the backup: it ended without a result");
 }
 
-function printFinished(
+async function printFinished(
   { header, missing, rows, tables, position }: FinishedBackup,
   { json }: BackupFlags,
-) {
+): Promise<void> {
   const { id, state, sizes, source, instance, epoch, started, finished } = header;
   const seconds = (Date.parse(finished) - Date.parse(started)) / 1000;
   const document = {
@@ -124,5 +124,5 @@ function printFinished(
       `in ${formatSeconds(seconds)}.`,
     ...missing.map(({ kind, name, remedy }) => `Missing: ${kind} ${name} (${remedy})`),
   ];
-  printResult(document, { json, lines });
+  await printResult(document, { json, lines });
 }

@@ -2,9 +2,11 @@ import { Command } from "commander";
 import { parseBackupBody } from "../../agent/backup/backup-body.ts";
 import { listBackups } from "../../agent/repository/list-backups.ts";
 import type { BackupHeader } from "../../agent/repository/manifest.ts";
+import { DbctlError } from "../../core/errors.ts";
 import { openBackupByName, openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
+import { reportError } from "../output/report-error.ts";
 import { identityOption, jsonOption, repoOption } from "./options.ts";
 
 interface ShowFlags {
@@ -43,7 +45,14 @@ export function backupsCommand(signal: AbortSignal): Command {
 
 async function list(flags: { repo: string; json: boolean }, signal: AbortSignal): Promise<void> {
   const { store } = await openRepositoryUrl(flags.repo, { signal });
-  const headers = await Array.fromAsync(listBackups(store, { signal }));
+  const headers: BackupHeader[] = [];
+  let failure: DbctlError | undefined;
+  try {
+    for await (const header of listBackups(store, { signal })) headers.push(header);
+  } catch (error) {
+    if (!(error instanceof DbctlError) || signal.aborted) throw error;
+    failure = error;
+  }
   headers.sort((a, b) => (a.started < b.started ? -1 : 1));
   const head = ["BACKUP", "DATABASE", "ENGINE", "STATE", "READ", "NEW", "STORED"];
   const rows = headers.map(({ id, source, state, sizes }) => [
@@ -53,8 +62,15 @@ async function list(flags: { repo: string; json: boolean }, signal: AbortSignal)
     state,
     ...[sizes.read, sizes.new, sizes.stored].map(formatBytes),
   ]);
-  const lines = headers.length === 0 ? ["No backups yet."] : formatTable([head, ...rows]);
-  printResult({ backups: headers.map(summary) }, { json: flags.json, lines });
+  const none = failure === undefined ? ["No backups yet."] : [];
+  const lines = headers.length === 0 ? none : formatTable([head, ...rows]);
+  const backups = headers.map(summary);
+  if (failure === undefined) return await printResult({ backups }, { json: flags.json, lines });
+  // One that is damaged must not hide those that can be restored.
+  const { code, message, remedy } = failure;
+  const error = { code, message, remedy };
+  await printResult({ backups, error }, { json: flags.json, lines });
+  process.exitCode = await reportError(failure, { json: false });
 }
 
 function summary({
@@ -109,5 +125,5 @@ async function showBackup(name: string, flags: ShowFlags, signal: AbortSignal): 
     `${document.objects.length} objects; ${objects.unsupported.length} missing`,
     ...objects.unsupported.map(({ kind, name: object }) => `  missing: ${kind} ${object}`),
   ];
-  printResult(document, { json: flags.json, lines });
+  await printResult(document, { json: flags.json, lines });
 }

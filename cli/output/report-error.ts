@@ -1,7 +1,8 @@
 import { DbctlError, errorToRecord, exitCodes } from "../../core/errors.ts";
+import { printResult } from "./print-result.ts";
 
 /** Prints an error for people on stderr, with `--json` also a document on stdout. Gives the exit code. */
-export function reportError(reason: unknown, { json }: { json: boolean }): number {
+export async function reportError(reason: unknown, { json }: { json: boolean }): Promise<number> {
   const all = reason instanceof AggregateError ? reason.errors : [reason];
   const errors = all.map((one: unknown) => DbctlError.from(one));
   for (const error of errors) {
@@ -11,6 +12,8 @@ export function reportError(reason: unknown, { json }: { json: boolean }): numbe
   }
   const [first = DbctlError.from(reason)] = errors;
   const { code, message, remedy } = first;
-  if (json) console.log(JSON.stringify({ error: { code, message, remedy } }));
+  // What cannot be written there was said on stderr, and the exit code is the error's own.
+  if (json)
+    await printResult({ error: { code, message, remedy } }, { json, lines: [] }).catch(() => {});
   return exitCodes[code];
 }
