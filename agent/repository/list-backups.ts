@@ -90,6 +90,6 @@ function isLater(a: BackupHeader, b: BackupHeader): boolean {
 
 function unknown(name: string, what: string): DbctlError {
   return new DbctlError("backup-unknown", `Cannot find backup "${name}": ${what}`, {
-    remedy: "Look at the list of backups in this repository",
+    remedy: "Look at the list of backups in this repository: dbctl backups ls",
   });
 }
