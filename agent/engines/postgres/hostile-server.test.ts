@@ -183,7 +183,9 @@ test("copyOut() keeps the order of rows, and gives none to a sink that is full",
   const rows = Array.from({ length: 40_000 }, (_, n) =>
     Buffer.from(`row ${n} ${"x".repeat(90)}\n`),
   );
-  const messages = rows.map((bytes) => encodeMessage("d", bytes));
+  const messages = rows.map((bytes, n) =>
+    Buffer.concat([encodeMessage("d", bytes), n % 700 === 0 ? notice : Buffer.alloc(0)]),
+  );
   const ends = [encodeMessage("c"), encodeMessage("C", `COPY ${rows.length}`), ready];
   await using fake = await startFake([
     greeting,
@@ -196,7 +198,7 @@ test("copyOut() keeps the order of rows, and gives none to a sink that is full",
   const add = (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk));
   const chunker = new RowChunker({ ...noChunks, add }, Buffer.alloc(16));
   chunker.beginPart();
-  let full = false;
+  let full = true;
   const sink: RowSink = {
     input: chunker.input,
     get full() {

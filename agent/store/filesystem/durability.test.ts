@@ -12,7 +12,7 @@ test("put() has synced the object and all new folders before it resolves", async
   const synced: { inode: number; size: number }[] = [];
   await using any = await open(folder.path, "r");
   const handles = Object.getPrototypeOf(any) as FileHandle;
-  const sync = handles.sync as (this: FileHandle) => Promise<void>;
+  const sync = Reflect.get(handles, "sync") as (this: FileHandle) => Promise<void>;
   t.mock.method(handles, "sync", async function (this: FileHandle) {
     await sync.call(this);
     const { ino, size } = await this.stat();
