@@ -179,49 +179,50 @@ test("copyOut() takes rows wherever the bytes are cut, and notices between them"
   }
 });
 
-test("copyOut() keeps the order of rows, and gives none to a sink that is full", async () => {
-  const rows = Array.from({ length: 40_000 }, (_, n) =>
-    Buffer.from(`row ${n} ${"x".repeat(90)}\n`),
-  );
-  const messages = rows.map((bytes, n) =>
-    Buffer.concat([encodeMessage("d", bytes), n % 700 === 0 ? notice : Buffer.alloc(0)]),
-  );
-  const ends = [encodeMessage("c"), encodeMessage("C", `COPY ${rows.length}`), ready];
-  await using fake = await startFake([
-    greeting,
-    settings,
-    pid,
-    Buffer.concat([copyBegins, ...messages, ...ends]),
-  ]);
-  await using session = await openSession(fake.target, { signal });
-  const chunks: Buffer[] = [];
-  const add = (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk));
-  const chunker = new RowChunker({ ...noChunks, add }, Buffer.alloc(16));
-  chunker.beginPart();
-  let full = true;
-  const sink: RowSink = {
-    input: chunker.input,
-    get full() {
-      return full;
-    },
-    get rows() {
-      return chunker.rows;
-    },
-    scan: (...args) => {
-      assert.ok(!full, "rows were given to a sink that was full");
-      full = true;
-      return chunker.scan(...args);
-    },
-    pushRow: () => undefined,
-    drained: async () => {
-      await sleep(2);
-      full = false;
-    },
-  };
-  await copyOut(session, "COPY", { sink, framing: "postgres-copy-text" });
-  assert.equal(chunker.endPart().rows, 40_000n);
-  assert.ok(Buffer.concat(chunks).equals(Buffer.concat(rows)));
-});
+for (const when of ["at once", "after some rows"])
+  test(`copyOut() keeps the order of rows, and gives none to a sink that is full ${when}`, async () => {
+    const rows = Array.from({ length: 40_000 }, (_, n) =>
+      Buffer.from(`row ${n} ${"x".repeat(90)}\n`),
+    );
+    const messages = rows.map((bytes, n) =>
+      Buffer.concat([encodeMessage("d", bytes), n % 700 === 0 ? notice : Buffer.alloc(0)]),
+    );
+    const ends = [encodeMessage("c"), encodeMessage("C", `COPY ${rows.length}`), ready];
+    await using fake = await startFake([
+      greeting,
+      settings,
+      pid,
+      Buffer.concat([copyBegins, ...messages, ...ends]),
+    ]);
+    await using session = await openSession(fake.target, { signal });
+    const chunks: Buffer[] = [];
+    const add = (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk));
+    const chunker = new RowChunker({ ...noChunks, add }, Buffer.alloc(16));
+    chunker.beginPart();
+    let full = when === "at once";
+    const sink: RowSink = {
+      input: chunker.input,
+      get full() {
+        return full;
+      },
+      get rows() {
+        return chunker.rows;
+      },
+      scan: (...args) => {
+        assert.ok(!full, "rows were given to a sink that was full");
+        full = true;
+        return chunker.scan(...args);
+      },
+      pushRow: () => undefined,
+      drained: async () => {
+        await sleep(2);
+        full = false;
+      },
+    };
+    await copyOut(session, "COPY", { sink, framing: "postgres-copy-text" });
+    assert.equal(chunker.endPart().rows, 40_000n);
+    assert.ok(Buffer.concat(chunks).equals(Buffer.concat(rows)));
+  });
 
 async function sendRest(sockets: Set<Socket>, rest: Uint8Array): Promise<void> {
   const [socket] = sockets;
