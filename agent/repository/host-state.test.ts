@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createFaultyStore, forbidden } from "../../integration/fixtures/faulty-store.ts";
@@ -107,6 +107,17 @@ test("openHostState() is busy while another process lives, and free when it was 
     await once(child, "exit");
   }
   await using _ = await scratch.hostOf();
+});
+
+test("openHostState() says which file of its folder cannot be used", async () => {
+  await using scratch = await makeScratchRepository();
+  const folder = join(scratch.stateDir, scratch.repository.id, "7312");
+  await mkdir(join(folder, "lock.sqlite"), { recursive: true });
+  const message = /^Cannot lock .*lock\.sqlite: /;
+  await assert.rejects(scratch.hostOf(), { code: "system-failed", message });
+  await rm(join(folder, "lock.sqlite"), { recursive: true });
+  await writeFile(join(folder, "lock.sqlite"), "no database ".repeat(1000));
+  await assert.rejects(scratch.hostOf(), { code: "system-failed", message });
 });
 
 test("openHostState() forgets chunks of packs that the store has lost or cut", async () => {

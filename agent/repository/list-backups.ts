@@ -84,7 +84,9 @@ function secondOf(id: string): string {
   return id.slice(0, id.indexOf("-"));
 }
 
+/** One host counts its backups of a server; its clock may have been set back between them. */
 function isLater(a: BackupHeader, b: BackupHeader): boolean {
+  if (a.signer === b.signer) return a.sequence > b.sequence;
   return a.started === b.started ? a.sequence > b.sequence : a.started > b.started;
 }
 
