@@ -1,4 +1,5 @@
 import { DbctlError } from "../../core/errors.ts";
+import { printable } from "./printable.ts";
 
 /**
  * Prints what a command has to say: with `--json` one document on stdout, else lines for people.
@@ -8,7 +9,7 @@ export async function printResult(
   document: object,
   { json, lines }: { json: boolean; lines: string[] },
 ): Promise<void> {
-  const text = json ? JSON.stringify(document) : lines.join("\n");
+  const text = json ? JSON.stringify(document) : lines.map(printable).join("\n");
   await new Promise<void>((resolve, reject) => {
     process.stdout.write(`${text}\n`, (error?: NodeJS.ErrnoException | null) => {
       if (error === undefined || error === null || error.code === "EPIPE") resolve();

@@ -1,4 +1,5 @@
 import { DbctlError, errorToRecord, exitCodes } from "../../core/errors.ts";
+import { printable } from "./printable.ts";
 import { printResult } from "./print-result.ts";
 
 /** Prints an error for people on stderr, with `--json` also a document on stdout. Gives the exit code. */
@@ -6,8 +7,8 @@ export async function reportError(reason: unknown, { json }: { json: boolean }):
   const all = reason instanceof AggregateError ? reason.errors : [reason];
   const errors = all.map((one: unknown) => DbctlError.from(one));
   for (const error of errors) {
-    console.error(`dbctl: ${error.message}`);
-    console.error(`  → ${error.remedy}`);
+    console.error(`dbctl: ${printable(error.message)}`);
+    console.error(`  → ${printable(error.remedy)}`);
     if (process.env["DBCTL_DEBUG"] !== undefined) console.error(errorToRecord(error).stack);
   }
   const [first = DbctlError.from(reason)] = errors;
