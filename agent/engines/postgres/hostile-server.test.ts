@@ -185,7 +185,7 @@ for (const when of ["at once", "after some rows"])
       Buffer.from(`row ${n} ${"x".repeat(90)}\n`),
     );
     const messages = rows.map((bytes, n) =>
-      Buffer.concat([encodeMessage("d", bytes), n % 700 === 0 ? notice : Buffer.alloc(0)]),
+      Buffer.concat([encodeMessage("d", bytes), n % 1000 === 999 ? notice : Buffer.alloc(0)]),
     );
     const ends = [encodeMessage("c"), encodeMessage("C", `COPY ${rows.length}`), ready];
     await using fake = await startFake([
