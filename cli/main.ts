@@ -34,7 +34,8 @@ process.exitCode = await main(process.argv, interrupt.signal);
 
 function interrupted(name: string): DbctlError {
   return new DbctlError("interrupted", `Cannot go on: interrupted by ${name}`, {
-    remedy: "Run the same command again; chunks that were stored already are not stored twice",
+    remedy:
+      "Run it again: a backup stores nothing twice; empty a database that a restore did not create",
   });
 }
 

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { createFaultyStore, forbidden } from "../../integration/fixtures/faulty-store.ts";
 import {
   backUp,
@@ -197,6 +198,8 @@ test("openHostState() keeps its files to itself and refuses a state that others 
   await chmod(file, 0o600);
   await writeFile(file, "{}");
   await assert.rejects(scratch.hostOf(), { code: "system-failed", message: /state\.json/ });
+  await writeFile(file, '{"key":secret}');
+  await assert.rejects(scratch.hostOf(), (error) => !inspect(error).includes("secret}"));
   await using _ = await scratch.hostOf({ fresh: true });
 });
 

@@ -77,7 +77,8 @@ async function findLatest(
     if (latest === undefined || isLater(header, latest)) latest = header;
   }
   if (latest !== undefined) return latest;
-  throw unknown("latest", of === undefined ? "there is none" : `there is none of ${of}`);
+  if (of === undefined) throw unknown("latest", "there is no backup at all");
+  throw unknown(`${of}:latest`, "there is none of that database");
 }
 
 function secondOf(id: string): string {

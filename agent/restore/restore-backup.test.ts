@@ -56,6 +56,20 @@ test("restoreBackup() drops the database it created when loading fails", async (
   assert.equal(scratch.server.sessions, 0);
 });
 
+test("restoreBackup() says that a database it did not create holds a part of the backup", async () => {
+  const { scratch, header } = await backedUp();
+  await using _ = scratch;
+  scratch.server.databases.set("mine", createMemoryDatabase({}));
+  const engine = withLoader(createMemoryEngine(scratch.server, "mine"), (loader) => {
+    loader.load = () => Promise.reject(new Error("disk on fire"));
+  });
+  await assert.rejects(scratch.restore(header.id, "mine", { engine, create: false }), {
+    message: /disk on fire/,
+    remedy: /empty the database, which holds a part of the backup/,
+  });
+  assert.ok(scratch.server.databases.has("mine"));
+});
+
 test("restoreBackup() fails when the server has taken fewer rows than it was sent", async () => {
   const { scratch, header } = await backedUp();
   await using _ = scratch;

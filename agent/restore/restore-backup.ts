@@ -1,3 +1,4 @@
+import { DbctlError } from "../../core/errors.ts";
 import { type BackupBody, parseBackupBody } from "../backup/backup-body.ts";
 import type {
   Engine,
@@ -60,7 +61,7 @@ export async function* restoreBackup(
     yield* restoreInto(lanes, { engine, backup, body, signal });
   } catch (error) {
     await undo(target, error);
-    throw error;
+    throw create ? error : incomplete(error);
   }
   const rows = body.tables.reduce((sum, { sums }) => sum + BigInt(sums.rows), 0n);
   yield { kind: "finished", tables: body.tables.length, rows };
@@ -115,6 +116,15 @@ async function* buildSection(
   const order = lanes.length === 1 ? objects : objects.toSorted((a, b) => cost(b) - cost(a));
   const build = (lane: Lane, object: SchemaObject) => lane.build(object);
   for await (const _ of runOnLanes(lanes, order, build));
+}
+
+/** A database that was there before is left to its owner, who has to know what is in it now. */
+function incomplete(error: unknown): DbctlError {
+  const { code, message, remedy } = DbctlError.from(error);
+  return new DbctlError(code, message, {
+    remedy: `${remedy}. Then empty the database, which holds a part of the backup, and restore again`,
+    cause: error,
+  });
 }
 
 /** The restore's own error is the one to report, but what is left behind must be known, too. */
