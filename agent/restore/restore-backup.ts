@@ -48,7 +48,7 @@ export async function* restoreBackup(
   { engine, backup, openLane }: RestoreParts,
   { create, jobs, signal }: RestoreOptions,
 ): AsyncGenerator<RestoreEvent> {
-  const body = parseBackupBody(backup.body);
+  const body = parseBackupBody(backup);
   await refuseDamage(backup, checkBackup(backup, { level: "quick", signal }));
   const bytes = body.tables.reduce((sum, { sums }) => sum + Number(sums.bytes), 0);
   yield { kind: "checked", tables: body.tables.length, bytes };

@@ -90,7 +90,7 @@ function summary({
 
 async function showBackup(name: string, flags: ShowFlags, signal: AbortSignal): Promise<void> {
   const backup = await openBackupByName(name, { ...flags, signal });
-  const { tool, facts, position, list: objects, tables } = parseBackupBody(backup.body);
+  const { tool, facts, position, list: objects, tables } = parseBackupBody(backup);
   const document = {
     ...summary(backup.header),
     tool,
