@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { DbctlError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Engine } from "./engines/engine.ts";
@@ -8,7 +7,7 @@ import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/passwor
 import { createPostgresEngine } from "./engines/postgres/engine.ts";
 import { parsePostgresTarget, type PostgresTarget } from "./engines/postgres/target.ts";
 import { resolvePassword as resolvePostgresPassword } from "./engines/postgres/password.ts";
-import { createFilesystemStore } from "./store/filesystem/filesystem-store.ts";
+import { createFilesystemStore, parseFileUrl } from "./store/filesystem/filesystem-store.ts";
 import type { ObjectStore } from "./store/object-store.ts";
 
 /** A database as its URL names it, without secrets. Plain data: it crosses threads. */
@@ -69,12 +68,7 @@ export function createEngine(of: Target, password: Secret | undefined): Engine {
 
 /** Opens the store of a repository URL: `file:///path`. */
 export function createStore(url: string): ObjectStore {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed?.protocol === "file:" && parsed.host === "" && parsed.pathname.length > 1)
-    return createFilesystemStore(fileURLToPath(parsed));
-  throw new DbctlError("usage", `Cannot use repository URL ${quote(url)}: not known`, {
-    remedy: "Write file:///absolute/path",
-  });
+  return createFilesystemStore(parseFileUrl(url));
 }
 
 /** For messages: what may be a password between `:` and `@` is left out. */

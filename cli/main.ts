@@ -16,41 +16,70 @@ import { verifyCommand } from "./commands/verify.ts";
 import { reportError } from "./output/report-error.ts";
 import { readVersion } from "../core/version.ts";
 
+/** A terminal and a wrapper may both pass one Ctrl-C on: within this time, two are one. */
+const sameInterruptMs = 1000;
+
+const json = process.argv.includes("--json");
 const interrupt = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
+let interruptedAt = 0;
+// SIGHUP as well: a terminal that is closed must not leave half a restore behind.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
-    // The second one does not wait for anything any more.
-    if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
-    interrupt.abort(
-      new DbctlError("interrupted", `Cannot go on: interrupted by ${name}`, {
-        remedy: "Run the same command again; chunks that were stored already are not stored twice",
-      }),
-    );
+    if (!interrupt.signal.aborted) {
+      interruptedAt = performance.now();
+      interrupt.abort(interrupted(name));
+      return;
+    }
+    if (performance.now() - interruptedAt < sameInterruptMs) return;
+    // A later one does not wait for anything any more.
+    void reportError(unfinished(name), { json }).then((code) => process.exit(code));
   });
 }
+// A terminal or reader that has gone is no reason to stop in the middle of the work; whether the
+// result could be written is told where it is written.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 process.exitCode = await main(process.argv, interrupt.signal);
+
+function interrupted(name: string): DbctlError {
+  return new DbctlError("interrupted", `Cannot go on: interrupted by ${name}`, {
+    remedy:
+      "Run it again: a backup stores nothing twice; empty a database that a restore did not create",
+  });
+}
+
+function unfinished(name: string): DbctlError {
+  return new DbctlError("interrupted", `Cannot clean up: interrupted again by ${name}`, {
+    remedy: "Drop the database that a restore was creating, if it is there, and run it again",
+  });
+}
 
 /** Runs one command line. Gives the exit code; never rejects. */
 async function main(argv: string[], signal: AbortSignal): Promise<number> {
-  const json = argv.includes("--json");
   try {
     await createProgram(signal).parseAsync(argv);
     // A command that has a result to show and yet failed has set the code itself.
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (error instanceof CommanderError) return reportUsage(error, { json });
-    return reportError(signal.aborted ? signal.reason : error, { json });
+    if (error instanceof CommanderError) return await reportUsage(error);
+    return await reportError(signal.aborted ? reasonOf(signal, error) : error, { json });
   }
 }
 
+/** Much else fails after an interrupt; of that, only what could not be undone is news. */
+function reasonOf({ reason }: AbortSignal, error: unknown): unknown {
+  if (!(error instanceof AggregateError)) return reason;
+  return new AggregateError([reason, ...error.errors.slice(1)]);
+}
+
 /** Help and version are no errors; all else is our way of saying what commander has found. */
-function reportUsage(error: CommanderError, { json }: { json: boolean }): number {
+async function reportUsage(error: CommanderError): Promise<number> {
   if (error.exitCode === 0) return 0;
   // Commander prints the help by itself when a command is named without its verb.
   if (error.code === "commander.help") return exitCodes.usage;
   const what = error.message.replace(/^error: /, "").replaceAll("\n", " ");
   const remedy = "Run the command with --help to see its arguments, options and an example";
-  return reportError(new DbctlError("usage", `Cannot run dbctl: ${what}`, { remedy }), { json });
+  const refused = new DbctlError("usage", `Cannot run dbctl: ${what}`, { remedy });
+  return await reportError(refused, { json });
 }
 
 function createProgram(signal: AbortSignal): Command {

@@ -74,9 +74,18 @@ export class DbctlError extends Error {
     this.retryable = retryable;
   }
 
-  /** What is not a `DbctlError` yet is a bug of ours, and says so. */
+  /**
+   * What is not a `DbctlError` yet is a bug of ours, and says so. When closing something fails after
+   * an error, that error stays the one to report, and says what came after it.
+   */
   static from(reason: unknown): DbctlError {
     if (reason instanceof DbctlError) return reason;
+    if (reason instanceof SuppressedError) {
+      const [first, then] = [DbctlError.from(reason.suppressed), DbctlError.from(reason.error)];
+      const { code, message, remedy, retryable } = first;
+      const details = { remedy, retryable, cause: reason };
+      return new DbctlError(code, `${message}; and then: ${then.message}`, details);
+    }
     const what = reason instanceof Error ? reason.message : String(reason);
     return new DbctlError("internal-bug", `Cannot go on: ${what}`, {
       remedy: "Report this with the output of the same command under DBCTL_DEBUG=1",

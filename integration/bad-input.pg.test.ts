@@ -199,12 +199,13 @@ test("Ctrl-C ends a backup with exit code 130 and leaves no session and no backu
   assert.deepEqual(await dbctl.ok("backups", "ls", "--repo", dbctl.repo), before_);
 });
 
-test("Ctrl-C ends a restore with exit code 130 and drops the database that it created", async () => {
-  const child = dbctl.start(...restore(server.url("half"), "--create"), "--jobs", "1");
-  const query = "select count(*) from pg_database where datname = 'half'";
-  for (let n = 0; n < 500 && (await psql(server, "postgres", query)) === "0"; n++);
-  child.kill("SIGINT");
-  const code = await new Promise((resolve) => child.on("close", resolve));
-  assert.equal(code, 130);
-  assert.equal(await psql(server, "postgres", query), "0");
-});
+for (const signals of [["SIGINT"], ["SIGHUP"], ["SIGTERM", "SIGINT"]] as const)
+  test(`${signals.join(" and ")} ends a restore with exit code 130 and drops the database that it created`, async () => {
+    const child = dbctl.start(...restore(server.url("half"), "--create"), "--jobs", "1");
+    const query = "select count(*) from pg_database where datname = 'half'";
+    for (let n = 0; n < 500 && (await psql(server, "postgres", query)) === "0"; n++);
+    for (const signal of signals) child.kill(signal);
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    assert.equal(code, 130);
+    assert.equal(await psql(server, "postgres", query), "0");
+  });

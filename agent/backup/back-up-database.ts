@@ -1,6 +1,6 @@
 import type { Engine, Part, ServerFacts, Snapshot, TableData } from "../engines/engine.ts";
 import type { SnapshotTicket, UnsupportedObject } from "../engines/engine.ts";
-import { type Lane, openLanes, runOnLanes, type StoredPart } from "../lanes/lane.ts";
+import { type Lane, onEvery, openLanes, runOnLanes, type StoredPart } from "../lanes/lane.ts";
 import { addSums, emptySums, type RowSums } from "../pipeline/row-chunker.ts";
 import { type BackupWriter, openBackupWriter } from "../repository/backup-writer.ts";
 import type { WrittenPacks } from "../repository/chunk-writer.ts";
@@ -69,9 +69,8 @@ export async function* backUpDatabase(
   await using state = await openHostState(hostOptions);
   await using writer = await openBackupWriter({ store, repository, state, started, signal });
   await using lanes = await openLanes(options.jobs, () => parts.openLane(state));
-  const startReaders = async (ticket: SnapshotTicket) => {
-    await Promise.all(lanes.all.map((lane) => lane.openReader(ticket)));
-  };
+  const startReaders = (ticket: SnapshotTicket) =>
+    onEvery(lanes.all, (lane) => lane.openReader(ticket));
   await using snapshot = await engine.openSnapshot({ startReaders, signal });
 
   const list = await snapshot.listObjects();
@@ -147,6 +146,6 @@ function storedEvent(part: Part, { sums, map }: StoredPart): BackupEvent {
 
 /** Ends the packs of all lanes: the barrier between packs and maps. */
 async function finishPacks(lanes: Lane[]): Promise<WrittenPacks> {
-  const written = await Promise.all(lanes.map((lane) => lane.finishPacks()));
+  const written = await onEvery(lanes, (lane) => lane.finishPacks());
   return { packs: written.flatMap(({ packs }) => packs) };
 }

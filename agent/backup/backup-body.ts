@@ -32,15 +32,30 @@ export function encodeSums({ rows, bytes, digest }: RowSums): TableSums {
   return { rows: String(rows), bytes: String(bytes), digest: hex.join("") };
 }
 
+/** A backup that the repository has opened: what its writer said, and the streams it has. */
+export interface OpenedBody {
+  body: unknown;
+  streams: readonly number[];
+}
+
 /**
  * Reads a body that the repository has opened: it is sealed, so it is what a host wrote; the check
- * is against hosts with a newer dbctl.
+ * is against hosts with a newer dbctl. Every stream must be one table's, and be there.
  */
-export function parseBackupBody(body: unknown): BackupBody {
+export function parseBackupBody({ body, streams }: OpenedBody): BackupBody {
   if (!isBackupBody(body))
     throw new DbctlError("repository-newer", "Cannot read the backup: its content is not known", {
       remedy: "Use the dbctl version that wrote it, or a newer one",
     });
+  const named = body.tables.flatMap((table) => table.streams);
+  const there = new Set(streams);
+  const fits = new Set(named).size === named.length && there.size === named.length;
+  if (!fits || !named.every((stream) => there.has(stream)))
+    throw new DbctlError(
+      "repository-damaged",
+      "Cannot read the backup: the rows of its tables are not those that it holds",
+      { remedy: "Use another backup, and report this with the dbctl version that wrote it" },
+    );
   return body;
 }
 

@@ -22,6 +22,7 @@ import { backUpDatabase, type FinishedBackup } from "./back-up-database.ts";
 
 interface Changes {
   allowMissing?: boolean;
+  create?: boolean;
   engine?: Engine;
   signal?: AbortSignal;
 }
@@ -70,7 +71,8 @@ export async function makeMemoryScratch(): Promise<MemoryScratch> {
     const backup = await openBackup({ store, repository, header, keys: { identity }, signal });
     const openLane = async (epoch: typeof backup.epoch) =>
       new DataLane({ engine, store, use: { kind: "restore", epoch }, signal });
-    const options = { create: true, jobs: 2, signal: changes.signal ?? signal };
+    const { create = true } = changes;
+    const options = { create, jobs: 2, signal: changes.signal ?? signal };
     await Array.fromAsync(restoreBackup({ engine, backup, openLane }, options));
   };
 

@@ -68,7 +68,7 @@ export interface ServerFacts {
 }
 
 export interface SnapshotOptions extends Waiting {
-  startReaders: (ticket: SnapshotTicket) => Promise<void>;
+  startReaders: (ticket: SnapshotTicket) => Promise<unknown>;
 }
 
 /** What a reader needs to join a snapshot. Plain data: it crosses threads. */
@@ -117,6 +117,8 @@ export interface SchemaObject {
   statements: string[];
   /** Relative cost of a build in bytes; the largest are started first. */
   cost?: number;
+  /** The server ends it by itself when its time has come: it may be gone right after its build. */
+  mayEnd?: boolean;
 }
 
 export interface UnsupportedObject {

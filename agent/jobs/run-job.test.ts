@@ -74,8 +74,8 @@ async function tablesOf(scratch: MemoryScratch, backup: string) {
   const header = (await scratch.list()).find(({ id }) => id === backup);
   assert.ok(header !== undefined);
   const keys = { identity };
-  const { body } = await openBackup({ store, repository, header, keys, signal });
-  const { tables } = parseBackupBody(body);
+  const opened = await openBackup({ store, repository, header, keys, signal });
+  const { tables } = parseBackupBody(opened);
   return tables.map(({ data, sums }) => [data.name, sums.rows, sums.bytes]);
 }
 

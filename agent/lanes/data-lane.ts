@@ -45,12 +45,12 @@ export class DataLane implements Lane {
 
   async openReader(ticket: SnapshotTicket): Promise<void> {
     const { engine, signal } = this.#parts;
-    this.#reader = this.#resources.use(await engine.openReader(ticket, { signal }));
+    this.#reader = await this.#keep(engine.openReader(ticket, { signal }));
   }
 
   async storePart(part: Part): Promise<StoredPart> {
     const { use, store, signal } = this.#parts;
-    if (use.kind !== "backup") throw misused("storePart");
+    if (use.kind !== "backup") throw misused("storePart came before it was open");
     const { epoch, indexPath } = use;
     this.#writer ??= this.#resources.use(new ChunkWriter({ store, epoch, indexPath, signal }));
     this.#storing ??= new RowChunker(this.#writer, deriveRowKey(epoch));
@@ -69,7 +69,7 @@ export class DataLane implements Lane {
   }
 
   async #read(part: Part, rows: RowChunker): Promise<RowSums> {
-    if (this.#reader === undefined) throw misused("reading");
+    if (this.#reader === undefined) throw misused("reading came before it was open");
     rows.beginPart();
     await this.#reader.readPart(part, rows, { signal: this.#parts.signal });
     return rows.endPart();
@@ -77,17 +77,25 @@ export class DataLane implements Lane {
 
   async openLoader(): Promise<void> {
     const { engine, signal } = this.#parts;
-    this.#loader = this.#resources.use(await engine.openLoader({ signal }));
+    this.#loader = await this.#keep(engine.openLoader({ signal }));
+  }
+
+  /** What was still being opened when the lane was closed is closed as soon as it is open. */
+  async #keep<Session extends AsyncDisposable>(opening: Promise<Session>): Promise<Session> {
+    const session = await opening;
+    if (!this.#resources.disposed) return this.#resources.use(session);
+    await session[Symbol.asyncDispose]();
+    throw misused("it was closed while a session was being opened");
   }
 
   async build(object: SchemaObject): Promise<void> {
-    if (this.#loader === undefined) throw misused("build");
+    if (this.#loader === undefined) throw misused("build came before it was open");
     await this.#loader.build(object, { signal: this.#parts.signal });
   }
 
   async loadStream(table: TableData, map: StreamMap): Promise<number> {
     const { use, store, signal } = this.#parts;
-    if (this.#loader === undefined) throw misused("loadStream");
+    if (this.#loader === undefined) throw misused("loadStream came before it was open");
     const bytes = readStream({ store, epoch: use.epoch, map, signal });
     return await this.#loader.load(table, bytes, { signal });
   }
@@ -97,8 +105,8 @@ export class DataLane implements Lane {
   }
 }
 
-function misused(call: string): DbctlError {
-  return new DbctlError("internal-bug", `Cannot use a lane: ${call} came before it was opened`, {
+function misused(what: string): DbctlError {
+  return new DbctlError("internal-bug", `Cannot use a lane: ${what}`, {
     remedy: "Report this with the output of the same command under DBCTL_DEBUG=1",
   });
 }

@@ -53,6 +53,19 @@ export async function openLanes(count: number, open: () => Promise<Lane>): Promi
 }
 
 /**
+ * Does the same on every lane at once. Waits for all of them even when one fails, so that none is
+ * still opening something when its lane is closed; then throws the first error.
+ */
+export async function onEvery<Result>(
+  lanes: readonly Lane[],
+  run: (lane: Lane) => Promise<Result>,
+): Promise<Result[]> {
+  const all = lanes.map(run);
+  await Promise.allSettled(all);
+  return await Promise.all(all);
+}
+
+/**
  * Runs the tasks on all lanes, each lane taking the next one when it is free, and yields the
  * results as they come. After an error, or when the caller stops, no task is begun any more and
  * those under way are waited for.
@@ -67,10 +80,10 @@ export async function* runOnLanes<Task, Result>(
   const begin = (lane: Lane) => {
     const task = next.next();
     if (task.done === true) return;
-    running.set(
-      lane,
-      run(lane, task.value).then((result) => ({ lane, result })),
-    );
+    const work = run(lane, task.value).then((result) => ({ lane, result }));
+    // It may fail while the caller is busy with another result: it is looked at after that.
+    work.catch(() => {});
+    running.set(lane, work);
   };
   try {
     for (const lane of lanes) begin(lane);

@@ -42,6 +42,7 @@ class ThreadLane {
   readonly #gone: Promise<unknown>;
   #lastId = 0;
   #ended: unknown;
+  #closing: { failure: unknown } | undefined;
 
   constructor(worker: Worker, signal: AbortSignal) {
     this.#worker = worker;
@@ -50,7 +51,10 @@ class ThreadLane {
     this.ready.catch(() => {});
     this.#gone = once(worker, "exit").catch(() => {});
     worker.on("message", (message: FromThread) => this.#take(message));
-    worker.on("error", (error) => this.#end(error));
+    worker.on("error", (error) => {
+      if (this.#closing !== undefined) this.#closing.failure = error;
+      this.#end(error);
+    });
     worker.on("exit", () => this.#end(threadGone()));
     signal.addEventListener("abort", this.#abort, { once: true });
   }
@@ -99,10 +103,12 @@ class ThreadLane {
 
   async #close(): Promise<void> {
     this.#signal.removeEventListener("abort", this.#abort);
+    const closing = (this.#closing ??= { failure: undefined });
     this.#send({ kind: "close" });
     const timer = setTimeout(() => void this.#worker.terminate(), closeMs);
     await this.#gone;
     clearTimeout(timer);
+    if (closing.failure !== undefined) throw DbctlError.from(closing.failure);
   }
 }
 

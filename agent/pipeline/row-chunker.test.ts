@@ -116,6 +116,23 @@ test("scan() refuses a message longer than the protocol allows", () => {
   assert.throws(() => feed(chunker, "postgres-copy-text", { stream, pieces: [] }), /malformed/);
 });
 
+test("scan() refuses MySQL packets that are not in their order", () => {
+  const rows = [1, 2, 3, 4].map((byte) => Buffer.of(1, byte, 0));
+  const packets = Array.from({ length: 5 }, (_, n) => mysqlRows(rows).subarray(n * 7, n * 7 + 7));
+  const [a, b, c, d] = packets;
+  assert.ok(a && b && c && d);
+  for (const wrong of [
+    [a, c, d],
+    [a, b, d, c],
+    [a, a],
+  ]) {
+    const { chunker } = collect();
+    chunker.beginPart();
+    const stream = Buffer.concat(wrong);
+    assert.throws(() => feed(chunker, "mysql-rows", { stream, pieces: [] }), /malformed/);
+  }
+});
+
 /** SipHash-1-3 with 128 bits, straight from the paper, to check the WebAssembly against. */
 function sipHash13(message: Buffer, k0: bigint, k1: bigint): [bigint, bigint] {
   const mask = (1n << 64n) - 1n;

@@ -81,6 +81,10 @@ export class RowChunker implements RowSink {
     this.#scanner.setKey(key.getBigUint64(0, true), key.getBigUint64(8, true));
   }
 
+  get rows(): bigint {
+    return unsigned(this.#scanner.rowCount());
+  }
+
   get full(): boolean {
     return this.#target.full;
   }
@@ -118,13 +122,17 @@ export class RowChunker implements RowSink {
     const scanner = this.#scanner;
     const framing = this.#framing === undefined ? 0 : framings[this.#framing];
     if (scanner.endPart(framing) === 0) throw malformed();
-    const unsigned = (value: bigint) => BigInt.asUintN(64, value);
     return {
-      rows: unsigned(scanner.rowCount()),
+      rows: this.rows,
       bytes: unsigned(scanner.byteCount()),
       digest: [unsigned(scanner.digestLow()), unsigned(scanner.digestHigh())],
     };
   }
+}
+
+/** WebAssembly gives 64 bits as a signed number. */
+function unsigned(value: bigint): bigint {
+  return BigInt.asUintN(64, value);
 }
 
 export function addSums(a: RowSums, b: RowSums): RowSums {

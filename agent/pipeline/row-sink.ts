@@ -18,6 +18,9 @@ export interface RowSink {
   /** Adds one whole row that has no framing. Copies it. */
   pushRow(row: Uint8Array): void;
 
+  /** Whole rows so far. Only grows while a part is read. */
+  readonly rows: bigint;
+
   /** True when no more should be scanned before `drained` resolved. */
   readonly full: boolean;
   drained(options: { signal: AbortSignal }): Promise<void>;

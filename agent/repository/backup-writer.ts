@@ -36,7 +36,7 @@ export interface BackupContent {
 export async function openBackupWriter(options: BackupWriterOptions): Promise<BackupWriter> {
   const { store, state, started, signal } = options;
   const { repository, instance, epoch } = state.epoch;
-  const id = newBackupId(started);
+  const id = newBackupId(started, state.last?.id);
   const intent = { format: 1, repository, instance, epoch, backup: id, started };
   const json = Buffer.from(JSON.stringify(intent));
   await store.put(intentKey({ instance, id }), [json], { signal });

@@ -1,5 +1,6 @@
 import { DbctlError } from "../../core/errors.ts";
 import { ChunkCodec } from "./chunk-codec.ts";
+import { release } from "./chunk-memory.ts";
 import { damageOf } from "./damage.ts";
 import type { ChunkRef } from "./map.ts";
 import { epochKey, manifestKey, mapKey, packKey } from "./object-key.ts";
@@ -150,13 +151,16 @@ async function* checkFrames(check: PackCheck): AsyncGenerator<CheckEvent, void> 
       const start = ref.offset - (run[0]?.offset ?? 0);
       try {
         const frame = whole?.subarray(start, start + ref.stored) ?? (await fetchRun(source, [ref]));
-        bytes += openRef(check.codec, ref, frame).length;
+        const chunk = openRef(check.codec, ref, frame);
+        bytes += chunk.length;
         chunks += 1;
+        release(chunk);
       } catch (error) {
         const streams = [...(frames.get(ref.offset)?.streams ?? [])];
         yield damageIn(object, error, { streams, offset: ref.offset });
       }
     }
+    if (whole !== undefined) release(whole);
   }
   yield { kind: "progress", object, bytes, chunks };
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
+import zlib from "node:zlib";
 import fc from "fast-check";
 import { ChunkCodec, frameOverhead, maxChunkBytes } from "./chunk-codec.ts";
 import { newRandomId } from "./identifier.ts";
@@ -95,4 +97,20 @@ test("ChunkCodec does not open a chunk that was sealed under the id of another o
   const lie = { ...place(chunk), id: codec.id(other) };
   const frame = codec.seal(chunk, lie);
   assert.throws(() => codec.open(frame, lie, chunk.length), damage);
+});
+
+test("ChunkCodec does not seal what its compressor has spoilt", (t) => {
+  const { zstdCompressSync } = zlib;
+  const chunk = Buffer.alloc(10_000, "some text ");
+  const spoilt = Buffer.from(chunk);
+  spoilt[5000] = 0;
+  t.mock.method(zlib, "zstdCompressSync", () => zstdCompressSync(spoilt));
+  syncBuiltinESMExports();
+  try {
+    assert.throws(() => codec.seal(chunk, place(chunk)), { code: "system-failed" });
+  } finally {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  }
+  assert.deepEqual(codec.open(codec.seal(chunk, place(chunk)), place(chunk), 10_000), chunk);
 });

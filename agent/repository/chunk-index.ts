@@ -87,7 +87,8 @@ export class ChunkIndex implements Disposable {
     } catch (cause) {
       const what = cause instanceof Error ? cause.message : String(cause);
       throw new DbctlError("system-failed", `Cannot use the chunk index ${this.#path}: ${what}`, {
-        remedy: "Check the disk of the state folder; a new epoch begins with a new index",
+        remedy:
+          "Check the disk of the state folder; then back up with --fresh-epoch, which begins a new index",
         cause,
       });
     }

@@ -11,7 +11,7 @@ const interval = 4 << 20;
  * sealed chunks were seen to hold 300 MB, and to be a third slower for it (docs/performance.md).
  * The buffer must be nobody's any more: it is empty afterwards.
  */
-export function release(buffer: Buffer): void {
+export function release(buffer: Uint8Array): void {
   const { buffer: memory } = buffer;
   if (memory instanceof ArrayBuffer && memory.byteLength >= smallestReleased) memory.transfer(0);
 }

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { createFaultyStore, forbidden } from "../../integration/fixtures/faulty-store.ts";
 import {
   backUp,
@@ -109,6 +110,17 @@ test("openHostState() is busy while another process lives, and free when it was 
   await using _ = await scratch.hostOf();
 });
 
+test("openHostState() says which file of its folder cannot be used", async () => {
+  await using scratch = await makeScratchRepository();
+  const folder = join(scratch.stateDir, scratch.repository.id, "7312");
+  await mkdir(join(folder, "lock.sqlite"), { recursive: true });
+  const message = /^Cannot lock .*lock\.sqlite: /;
+  await assert.rejects(scratch.hostOf(), { code: "system-failed", message });
+  await rm(join(folder, "lock.sqlite"), { recursive: true });
+  await writeFile(join(folder, "lock.sqlite"), "no database ".repeat(1000));
+  await assert.rejects(scratch.hostOf(), { code: "system-failed", message });
+});
+
 test("openHostState() forgets chunks of packs that the store has lost or cut", async () => {
   await using scratch = await makeScratchRepository();
   const { header } = await backUp(scratch, { streams, packBytes: 3000 });
@@ -186,6 +198,8 @@ test("openHostState() keeps its files to itself and refuses a state that others 
   await chmod(file, 0o600);
   await writeFile(file, "{}");
   await assert.rejects(scratch.hostOf(), { code: "system-failed", message: /state\.json/ });
+  await writeFile(file, '{"key":secret}');
+  await assert.rejects(scratch.hostOf(), (error) => !inspect(error).includes("secret}"));
   await using _ = await scratch.hostOf({ fresh: true });
 });
 

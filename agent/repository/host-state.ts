@@ -119,7 +119,7 @@ async function makeFolder(folder: string): Promise<string> {
   } catch (cause) {
     const { message } = cause as Error;
     throw new DbctlError("cannot-create", `Cannot make the state folder ${folder}: ${message}`, {
-      remedy: "Name a folder that dbctl's user may write to",
+      remedy: "Name a folder that dbctl's user may write to in DBCTL_STATE_DIR",
       cause,
     });
   }

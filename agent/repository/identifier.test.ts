@@ -7,12 +7,17 @@ import { manifestKey, mapKey, parseManifestKey } from "./object-key.ts";
 const dates = fc.date({ min: new Date(0), max: new Date("9999-12-31"), noInvalidDate: true });
 
 test("newBackupId() makes ids that sort by their second", () => {
-  assert.match(newBackupId(new Date("2026-11-20T10:15:30.999Z")), /^20261120T101530Z-.{8}$/);
+  assert.match(
+    newBackupId(new Date("2026-11-20T10:15:30.999Z"), undefined),
+    /^20261120T101530Z-.{8}$/,
+  );
   fc.assert(
     fc.property(dates, dates, (a, b) => {
-      const [first, second] = [newBackupId(a), newBackupId(b)];
+      const [first, second] = [newBackupId(a, undefined), newBackupId(b, undefined)];
       assert.match(first, timedIdPattern);
       if (Math.floor(+a / 1000) < Math.floor(+b / 1000)) assert.ok(first < second);
+      const [time] = newBackupId(a, second).split("-");
+      assert.equal(time, (first < second ? second : first).split("-")[0]);
     }),
   );
 });

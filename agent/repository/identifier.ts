@@ -4,7 +4,10 @@ import { DbctlError } from "../../core/errors.ts";
 declare const tag: unique symbol;
 type Id<Name extends string> = string & { readonly [tag]: Name };
 
-/** Names a backup; sorts by the time at which it began: `20261120T101530Z-k3v9x0ap`. */
+/**
+ * Names a backup; sorts by the time at which it began: `20261120T101530Z-k3v9x0ap`. Never before
+ * the host's last one of the same server, whatever the clock says.
+ */
 export type BackupId = Id<"BackupId">;
 /** Names a server, as its engine knows it. */
 export type InstanceId = Id<"InstanceId">;
@@ -27,8 +30,13 @@ export function newTimedId(now: Date): string {
 /** Crockford's base 32. */
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 
-export function newBackupId(now: Date): BackupId {
-  return newTimedId(now) as BackupId;
+/** After a clock was set back, `latest` must not name a backup from before that. */
+export function newBackupId(now: Date, last: string | undefined): BackupId {
+  return newTimedId(new Date(Math.max(+now, last === undefined ? 0 : timeOf(last)))) as BackupId;
+}
+
+function timeOf(id: string): number {
+  return Date.parse(id.replace(/^(....)(..)(..)T(..)(..)(..)Z.*$/, "$1-$2-$3T$4:$5:$6Z"));
 }
 
 export function parseInstanceId(text: string): InstanceId {

@@ -102,6 +102,14 @@ test("findBackup() does not pass over a damaged manifest that might be the lates
   assert.deepEqual(await findBackup(scratch.store, old.id, { signal }), old);
 });
 
+test("findBackup() knows the latest backup though the clock was set back before it", async () => {
+  await using scratch = await makeScratchRepository();
+  for (const seconds of [0, 86_400 * 365, 5, 3, 86_400 * 365 + 10]) {
+    const { header } = await backUp(scratch, { streams, at: at(scratch, seconds) });
+    assert.deepEqual(await findBackup(scratch.store, "latest", { signal }), header);
+  }
+});
+
 test("findBackup() tells backups of one second apart", async () => {
   await using scratch = await makeScratchRepository();
   for (let n = 0; n < 6; n++) {

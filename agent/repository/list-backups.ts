@@ -77,19 +77,22 @@ async function findLatest(
     if (latest === undefined || isLater(header, latest)) latest = header;
   }
   if (latest !== undefined) return latest;
-  throw unknown("latest", of === undefined ? "there is none" : `there is none of ${of}`);
+  if (of === undefined) throw unknown("latest", "there is no backup at all");
+  throw unknown(`${of}:latest`, "there is none of that database");
 }
 
 function secondOf(id: string): string {
   return id.slice(0, id.indexOf("-"));
 }
 
+/** One host counts its backups of a server; its clock may have been set back between them. */
 function isLater(a: BackupHeader, b: BackupHeader): boolean {
+  if (a.signer === b.signer) return a.sequence > b.sequence;
   return a.started === b.started ? a.sequence > b.sequence : a.started > b.started;
 }
 
 function unknown(name: string, what: string): DbctlError {
   return new DbctlError("backup-unknown", `Cannot find backup "${name}": ${what}`, {
-    remedy: "Look at the list of backups in this repository",
+    remedy: "Look at the list of backups in this repository: dbctl backups ls",
   });
 }

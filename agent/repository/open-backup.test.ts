@@ -10,8 +10,10 @@ import {
 import { openEpochFile, sealEpochFile } from "./epoch-file.ts";
 import { generateIdentity } from "./identity.ts";
 import { initRepository } from "./init-repository.ts";
+import { encodeBody } from "./manifest-bytes.ts";
 import { encodeMap } from "./map-bytes.ts";
 import type { BackupHeader } from "./manifest.ts";
+import { manifestKey } from "./object-key.ts";
 import { openBackup } from "./open-backup.ts";
 import { openRepository } from "./open-repository.ts";
 import { generateSigningKey } from "./signer.ts";
@@ -124,6 +126,18 @@ test("openBackup() refuses a map that is sealed well but is not the signed one",
   scratch.objects.set(`${folderOf(header)}/map-0`, map);
   const reading = (await open(scratch, header)).streamMap(0);
   await assert.rejects(reading, { code: "repository-damaged", message: /map-0/ });
+});
+
+test("openBackup() refuses a body that is sealed well but is not the signed one", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams });
+  const { epoch, body: content } = await open(scratch, header);
+  const body = encodeBody(epoch, header.id, { streams: [[1, 0]], content });
+  const key = manifestKey(header);
+  const manifest = Buffer.from(scratch.objects.get(key) ?? []);
+  assert.equal(body.length, header.body.size);
+  scratch.objects.set(key, Buffer.concat([manifest.subarray(0, -body.length), body]));
+  await assert.rejects(open(scratch, header), { code: "repository-damaged", message: /signed/ });
 });
 
 test("openBackup() refuses maps that were exchanged, cut or flipped, and names them", async () => {

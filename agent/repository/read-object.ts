@@ -1,4 +1,5 @@
 import type { ByteRange, ObjectStore } from "../store/object-store.ts";
+import { release } from "./chunk-memory.ts";
 import { damaged } from "./damage.ts";
 
 interface Options {
@@ -24,6 +25,9 @@ export async function readObject(
   if (range !== undefined && size !== range.length)
     throw damaged(key, "the store gave another range than was asked for", { offset: range.offset });
   const [only, ...others] = pieces;
-  if (only === undefined || others.length > 0) return Buffer.concat(pieces, size);
-  return Buffer.from(only.buffer, only.byteOffset, size);
+  if (only !== undefined && others.length === 0)
+    return Buffer.from(only.buffer, only.byteOffset, size);
+  const whole = Buffer.concat(pieces, size);
+  for (const piece of pieces) release(piece);
+  return whole;
 }

@@ -37,6 +37,24 @@ test("readStream() fetches neighbours together and gives chunk by chunk", async 
   assert.equal(gets, 1);
 });
 
+test("readStream() keeps a chunk until the one after the next is asked for", async () => {
+  // Large enough to be released, raw and packed.
+  const chunks = Array.from({ length: 12 }, (_, n) =>
+    n % 2 === 0 ? randomBytes(300_000) : Buffer.alloc(2_000_000, n),
+  );
+  await using scratch = await storedStream(chunks, 4 << 20);
+  let last: Uint8Array | undefined;
+  let n = 0;
+  for await (const chunk of scratch.read()) {
+    if (last !== undefined) assert.deepEqual(last, chunks[n - 1]);
+    assert.deepEqual(chunk, chunks[n]);
+    last = chunk;
+    n++;
+  }
+  assert.deepEqual(last, chunks.at(-1));
+  assert.equal(n, chunks.length);
+});
+
 test("joinNeighbours() joins what lies one behind the other, but no 5 MiB", () => {
   const ref = (pack: string, offset: number, stored: number) => {
     return { pack, offset, stored, bytes: 1, id: "" };

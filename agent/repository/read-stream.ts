@@ -48,6 +48,7 @@ export async function* readStream(options: ReadStreamOptions): AsyncGenerator<Ui
         if (used !== undefined) release(used);
         used = chunk;
       }
+      release(bytes);
     }
   } finally {
     stop.abort();

@@ -30,12 +30,20 @@ export async function loadState(folder: string): Promise<SavedState | undefined>
   const json = await readSecretFile(path);
   if (json === undefined) return undefined;
   try {
-    return stateShape(JSON.parse(json), "state");
-  } catch (cause) {
-    throw new DbctlError("system-failed", `Cannot use ${path}: ${(cause as Error).message}`, {
-      remedy: "Begin a new epoch (a full backup once); the old one stays readable with its keys",
-      cause,
+    return stateShape(parseSecret(json), "state");
+  } catch (error) {
+    throw new DbctlError("system-failed", `Cannot use ${path}: ${(error as Error).message}`, {
+      remedy: "Back up with --fresh-epoch (in full, once); older backups stay readable",
     });
+  }
+}
+
+/** The parser's own error quotes the text, and this one is secret. */
+function parseSecret(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw new SyntaxError("it is no JSON document");
   }
 }
 

@@ -1,26 +1,22 @@
 import { DbctlError } from "../../core/errors.ts";
 import { type BackupBody, encodeSums, type TableEntry } from "../backup/backup-body.ts";
-import type { Engine, Part, SnapshotTicket } from "../engines/engine.ts";
+import type { Part, Snapshot } from "../engines/engine.ts";
 import { type Lane, runOnLanes } from "../lanes/lane.ts";
 import { addSums, emptySums, type RowSums } from "../pipeline/row-chunker.ts";
 import { nameOf } from "./load-tables.ts";
 import type { RestoreEvent } from "./restore-backup.ts";
 
 interface Comparison {
-  engine: Engine;
+  /** Of the restored database; the lanes read it. */
+  snapshot: Snapshot;
   body: BackupBody;
-  signal: AbortSignal;
 }
 
 /** Reads every restored table back and compares its count and digest with the backup's. */
 export async function* compareTables(
   lanes: Lane[],
-  { engine, body, signal }: Comparison,
+  { snapshot, body }: Comparison,
 ): AsyncGenerator<RestoreEvent> {
-  const startReaders = async (ticket: SnapshotTicket) => {
-    await Promise.all(lanes.map((lane) => lane.openReader(ticket)));
-  };
-  await using snapshot = await engine.openSnapshot({ startReaders, signal });
   const work: { entry: TableEntry; part: Part }[] = [];
   for (const entry of body.tables) {
     for (const part of await snapshot.cutParts(entry.data)) work.push({ entry, part });

@@ -1,12 +1,20 @@
+import { DbctlError } from "../../core/errors.ts";
 import { type BackupBody, parseBackupBody } from "../backup/backup-body.ts";
-import type { Engine, PreparedTarget, SchemaObject, Section } from "../engines/engine.ts";
-import { type Lane, type Lanes, openLanes, runOnLanes } from "../lanes/lane.ts";
+import type {
+  Engine,
+  PreparedTarget,
+  SchemaObject,
+  Section,
+  SnapshotTicket,
+} from "../engines/engine.ts";
+import { type Lane, type Lanes, onEvery, openLanes, runOnLanes } from "../lanes/lane.ts";
 import { checkBackup } from "../repository/check-backup.ts";
 import type { EpochKeys } from "../repository/epoch.ts";
 import type { OpenBackup } from "../repository/open-backup.ts";
 import { refuseDamage } from "../verify/verify-backup.ts";
-import { loadTables } from "./load-tables.ts";
+import { compareObjects } from "./compare-objects.ts";
 import { compareTables } from "./compare-tables.ts";
+import { loadTables } from "./load-tables.ts";
 
 export interface RestoreParts {
   engine: Engine;
@@ -32,15 +40,15 @@ export type RestoreEvent =
   | { kind: "finished"; tables: number; rows: bigint };
 
 /**
- * Restores a backup into one database and proves it: the rows of every table are read back and
- * their digests compared with the backup's. The target is not touched before every object that is
+ * Restores a backup into one database and proves it: its objects are listed again, the rows of
+ * every table are read back, and both are compared with the backup's. The target is not touched before every object that is
  * needed is known to be there. After any error a database that was created here is dropped again.
  */
 export async function* restoreBackup(
   { engine, backup, openLane }: RestoreParts,
   { create, jobs, signal }: RestoreOptions,
 ): AsyncGenerator<RestoreEvent> {
-  const body = parseBackupBody(backup.body);
+  const body = parseBackupBody(backup);
   await refuseDamage(backup, checkBackup(backup, { level: "quick", signal }));
   const bytes = body.tables.reduce((sum, { sums }) => sum + Number(sums.bytes), 0);
   yield { kind: "checked", tables: body.tables.length, bytes };
@@ -53,7 +61,7 @@ export async function* restoreBackup(
     yield* restoreInto(lanes, { engine, backup, body, signal });
   } catch (error) {
     await undo(target, error);
-    throw error;
+    throw create ? error : incomplete(error);
   }
   const rows = body.tables.reduce((sum, { sums }) => sum + BigInt(sums.rows), 0n);
   yield { kind: "finished", tables: body.tables.length, rows };
@@ -70,7 +78,7 @@ async function* restoreInto(
   { all }: Lanes,
   { engine, backup, body, signal }: Work,
 ): AsyncGenerator<RestoreEvent> {
-  await Promise.all(all.map((lane) => lane.openLoader()));
+  await onEvery(all, (lane) => lane.openLoader());
   yield* buildSection(all.slice(0, 1), body, "pre-data");
   yield { kind: "loading-begun" };
   yield* loadTables(all, { backup, body });
@@ -80,7 +88,20 @@ async function* restoreInto(
   yield* buildSection(all, body, "validation");
   yield* buildSection(all.slice(0, 1), body, "post-data");
   yield { kind: "comparing-begun" };
-  yield* compareTables(all, { engine, body, signal });
+  yield* compareRestored(all, { engine, backup, body, signal });
+}
+
+/** Reads the database as a backup would, and compares what it holds with what it should. */
+async function* compareRestored(
+  lanes: Lane[],
+  { engine, body, signal }: Work,
+): AsyncGenerator<RestoreEvent> {
+  const startReaders = (ticket: SnapshotTicket) =>
+    onEvery(lanes, (lane) => lane.openReader(ticket));
+  await using snapshot = await engine.openSnapshot({ startReaders, signal });
+  const restored = { facts: await engine.probe({ signal }), list: await snapshot.listObjects() };
+  compareObjects(body, restored);
+  yield* compareTables(lanes, { snapshot, body });
 }
 
 /** Builds the section's objects: on one lane in their order, on several the costliest first. */
@@ -95,6 +116,15 @@ async function* buildSection(
   const order = lanes.length === 1 ? objects : objects.toSorted((a, b) => cost(b) - cost(a));
   const build = (lane: Lane, object: SchemaObject) => lane.build(object);
   for await (const _ of runOnLanes(lanes, order, build));
+}
+
+/** A database that was there before is left to its owner, who has to know what is in it now. */
+function incomplete(error: unknown): DbctlError {
+  const { code, message, remedy } = DbctlError.from(error);
+  return new DbctlError(code, message, {
+    remedy: `${remedy}. Then empty the database, which holds a part of the backup, and restore again`,
+    cause: error,
+  });
 }
 
 /** The restore's own error is the one to report, but what is left behind must be known, too. */

@@ -119,6 +119,14 @@ function describePutThatFails(open: Open): void {
 }
 
 function describeGet(open: Open): void {
+  test("get() gives pieces that are the caller's own", async () => {
+    await using scratch = await open();
+    const bytes = Buffer.alloc(3_000_000, 7);
+    await scratch.store.put("a", [bytes], { signal });
+    for await (const piece of scratch.store.get("a", { signal })) piece.fill(0);
+    assert.ok((await bytesOf(scratch.store, "a")).equals(bytes));
+  });
+
   test("get() gives exactly the range", async () => {
     await using scratch = await open();
     const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, n) => n % 251));

@@ -16,14 +16,14 @@ export interface ObjectStore {
    * Creates the object, durably: when it resolves, the bytes survive a power cut. The bytes are
    * committed only after `body` ended without an error and the signal was looked at once more.
    * An object of that key that is there already is never replaced: rejects with
-   * `object-exists`;
-   * of several racing puts one wins.
+   * `object-exists`; of several racing puts one wins.
    */
   put(key: string, body: ObjectBody, options: { signal: AbortSignal }): Promise<ObjectInfo>;
 
   /**
    * The object's bytes, or those of a range (`offset`, `length` in bytes). Rejects with
-   * `object-missing`; a range that reaches past the end rejects with `repository-damaged`.
+   * `object-missing`; a range that reaches past the end rejects with `repository-damaged`. The
+   * pieces are the caller's own, to change or to release.
    */
   get(key: string, options: { range?: ByteRange; signal: AbortSignal }): AsyncIterable<Uint8Array>;
 

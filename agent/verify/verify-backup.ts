@@ -15,7 +15,7 @@ export async function* verifyBackup(
   backup: OpenBackup,
   { signal }: { signal: AbortSignal },
 ): AsyncGenerator<VerifyEvent> {
-  parseBackupBody(backup.body);
+  parseBackupBody(backup);
   const damages: Damage[] = [];
   let bytes = 0;
   let chunks = 0;

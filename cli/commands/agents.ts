@@ -26,7 +26,7 @@ function lsCommand(signal: AbortSignal): Command {
       const { agents } = await createClient(AgentsService, channel).listAgents({}, { signal });
       const documents = agents.map(agentDocument);
       const lines = documents.length === 0 ? ["No agents yet."] : tableOf(documents);
-      printResult({ agents: documents }, { json, lines });
+      await printResult({ agents: documents }, { json, lines });
     });
 }
 
@@ -56,7 +56,7 @@ function tokenCommand(signal: AbortSignal): Command {
       if (out === undefined)
         return printResult({ token, expires_at: ends }, { json, lines: [token] });
       await writeSecretFile(out, `${token}\n`);
-      printResult(
+      await printResult(
         { file: out, expires_at: ends },
         { json, lines: [`Token in ${out}, until ${ends}`] },
       );
@@ -76,7 +76,7 @@ function revokeCommand(signal: AbortSignal): Command {
         { signal },
       );
       const document = agent === undefined ? null : agentDocument(agent);
-      printResult({ agent: document }, { json, lines: [`Revoked ${name}`] });
+      await printResult({ agent: document }, { json, lines: [`Revoked ${name}`] });
     });
 }
 

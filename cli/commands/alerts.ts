@@ -24,12 +24,12 @@ export function alertsCommand(signal: AbortSignal): Command {
       using channel = await openController();
       const client = createClient(AlertsService, channel);
       const request = { includeResolved: resolved, limit };
-      printAlerts((await client.listAlerts(request, { signal })).alerts, { json });
+      await printAlerts((await client.listAlerts(request, { signal })).alerts, { json });
     });
   return new Command("alerts").description("Lists alerts.").addCommand(ls);
 }
 
-function printAlerts(alerts: readonly Alert[], { json }: { json: boolean }): void {
+async function printAlerts(alerts: readonly Alert[], { json }: { json: boolean }): Promise<void> {
   const documents = alerts.map(({ id, kind, object, severity, state, message, ...times }) => ({
     alert: id,
     kind,
@@ -45,5 +45,5 @@ function printAlerts(alerts: readonly Alert[], { json }: { json: boolean }): voi
   );
   const head = ["OPENED", "STATE", "SEVERITY", "KIND", "OBJECT", ""];
   const lines = rows.length === 0 ? ["No alerts."] : formatTable([head, ...rows]);
-  printResult({ alerts: documents }, { json, lines });
+  await printResult({ alerts: documents }, { json, lines });
 }

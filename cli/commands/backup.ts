@@ -92,7 +92,7 @@ async function backUp(url: string, flags: DirectFlags): Promise<void> {
     },
     { jobs, allowMissing, freshEpoch, signal },
   );
-  printFinished(await follow(events), flags);
+  await printFinished(await follow(events), flags);
 }
 
 /** Shows progress until the backup is finished. */
@@ -118,10 +118,10 @@ async function follow(events: AsyncIterable<BackupEvent>): Promise<FinishedBacku
   throw new Error("Cannot report the backup: it ended without a result");
 }
 
-function printFinished(
+async function printFinished(
   { header, missing, rows, tables, position }: FinishedBackup,
   { json }: DirectFlags,
-) {
+): Promise<void> {
   const { id, state, sizes, source, instance, epoch, started, finished } = header;
   const seconds = (Date.parse(finished) - Date.parse(started)) / 1000;
   const document = {
@@ -146,5 +146,5 @@ function printFinished(
       `in ${formatSeconds(seconds)}.`,
     ...missing.map(({ kind, name, remedy }) => `Missing: ${kind} ${name} (${remedy})`),
   ];
-  printResult(document, { json, lines });
+  await printResult(document, { json, lines });
 }

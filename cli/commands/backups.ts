@@ -6,6 +6,7 @@ import { DbctlError } from "../../core/errors.ts";
 import { openBackupByName, openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
+import { reportError } from "../output/report-error.ts";
 import { listFleetBackups, showFleetBackup } from "./fleet-backups.ts";
 import { directRepoOption, jsonOption } from "./options.ts";
 
@@ -47,7 +48,14 @@ export function backupsCommand(signal: AbortSignal): Command {
 
 async function list(flags: { repo: string; json: boolean }, signal: AbortSignal): Promise<void> {
   const { store } = await openRepositoryUrl(flags.repo, { signal });
-  const headers = await Array.fromAsync(listBackups(store, { signal }));
+  const headers: BackupHeader[] = [];
+  let failure: DbctlError | undefined;
+  try {
+    for await (const header of listBackups(store, { signal })) headers.push(header);
+  } catch (error) {
+    if (!(error instanceof DbctlError) || signal.aborted) throw error;
+    failure = error;
+  }
   headers.sort((a, b) => (a.started < b.started ? -1 : 1));
   const head = ["BACKUP", "DATABASE", "ENGINE", "STATE", "READ", "NEW", "STORED"];
   const rows = headers.map(({ id, source, state, sizes }) => [
@@ -57,8 +65,15 @@ async function list(flags: { repo: string; json: boolean }, signal: AbortSignal)
     state,
     ...[sizes.read, sizes.new, sizes.stored].map(formatBytes),
   ]);
-  const lines = headers.length === 0 ? ["No backups yet."] : formatTable([head, ...rows]);
-  printResult({ backups: headers.map(summary) }, { json: flags.json, lines });
+  const none = failure === undefined ? ["No backups yet."] : [];
+  const lines = headers.length === 0 ? none : formatTable([head, ...rows]);
+  const backups = headers.map(summary);
+  if (failure === undefined) return await printResult({ backups }, { json: flags.json, lines });
+  // One that is damaged must not hide those that can be restored.
+  const { code, message, remedy } = failure;
+  const error = { code, message, remedy };
+  await printResult({ backups, error }, { json: flags.json, lines });
+  process.exitCode = await reportError(failure, { json: false });
 }
 
 function summary({
@@ -89,7 +104,7 @@ async function showBackup(
   signal: AbortSignal,
 ): Promise<void> {
   const backup = await openBackupByName(name, { ...flags, signal });
-  const { tool, facts, position, list: objects, tables } = parseBackupBody(backup.body);
+  const { tool, facts, position, list: objects, tables } = parseBackupBody(backup);
   const document = {
     ...summary(backup.header),
     tool,
@@ -124,5 +139,5 @@ async function showBackup(
     `${document.objects.length} objects; ${objects.unsupported.length} missing`,
     ...objects.unsupported.map(({ kind, name: object }) => `  missing: ${kind} ${object}`),
   ];
-  printResult(document, { json: flags.json, lines });
+  await printResult(document, { json: flags.json, lines });
 }

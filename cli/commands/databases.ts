@@ -18,7 +18,7 @@ export function databasesCommand(signal: AbortSignal): Command {
       using channel = await openController();
       const client = createClient(DatabasesService, channel);
       const { databases } = await client.listDatabases({ selector }, { signal });
-      printDatabases(databases, { json });
+      await printDatabases(databases, { json });
     });
   const show = new Command("show")
     .description("Shows one database.")
@@ -28,7 +28,7 @@ export function databasesCommand(signal: AbortSignal): Command {
     .action(async (name: string, { json }: { json: boolean }) => {
       using channel = await openController();
       const client = createClient(DatabasesService, channel);
-      showDatabase((await client.getDatabase({ name }, { signal })).database, json);
+      await showDatabase((await client.getDatabase({ name }, { signal })).database, json);
     });
   return new Command("databases")
     .description("Lists and shows the databases of the fleet.")
@@ -36,7 +36,10 @@ export function databasesCommand(signal: AbortSignal): Command {
     .addCommand(show);
 }
 
-function printDatabases(databases: readonly Database[], { json }: { json: boolean }): void {
+async function printDatabases(
+  databases: readonly Database[],
+  { json }: { json: boolean },
+): Promise<void> {
   const rows = databases
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, instance, engine, version, size, policy, labels }) => [
@@ -49,10 +52,10 @@ function printDatabases(databases: readonly Database[], { json }: { json: boolea
     ]);
   const head = ["DATABASE", "INSTANCE", "ENGINE", "SIZE", "POLICY", "LABELS"];
   const lines = rows.length === 0 ? ["No databases yet."] : formatTable([head, ...rows]);
-  printResult({ databases: databases.map(databaseDocument) }, { json, lines });
+  await printResult({ databases: databases.map(databaseDocument) }, { json, lines });
 }
 
-function showDatabase(database: Database | undefined, json: boolean): void {
+async function showDatabase(database: Database | undefined, json: boolean): Promise<void> {
   if (database === undefined)
     throw new DbctlError("protocol-violated", "Cannot show the database: the answer holds none", {
       remedy: "Bring dbctl and the controller to one version",
@@ -66,7 +69,7 @@ function showDatabase(database: Database | undefined, json: boolean): void {
     `Recoverable until: ${until ?? "never"} (${state}, ${level})`,
     ...(reason === "" ? [] : [reason]),
   ];
-  printResult(document, { json, lines });
+  await printResult(document, { json, lines });
 }
 
 function labelText(labels: Record<string, string>): string {

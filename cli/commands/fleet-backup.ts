@@ -27,7 +27,7 @@ export async function backUpFleet(
   const client = createClient(JobsService, channel);
   const { jobs } = await client.enqueueBackups({ selection, allowMissing, freshEpoch }, { signal });
   if (wait) await waitForJobs(client, jobs, { json, signal });
-  else printJobs(jobs, { json });
+  else await printJobs(jobs, { json });
 }
 
 /** Exactly one way of naming databases. */

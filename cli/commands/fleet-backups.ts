@@ -31,7 +31,7 @@ export async function listFleetBackups({ json, signal }: Options): Promise<void>
   ]);
   const lines = rows.length === 0 ? ["No backups yet."] : formatTable([head, ...rows]);
   if (backups.length === limit) lines.push(`Only the newest ${limit} are shown.`);
-  printResult({ backups: oldestFirst.map(backupDocument) }, { json, lines });
+  await printResult({ backups: oldestFirst.map(backupDocument) }, { json, lines });
 }
 
 /** Shows one backup as the catalog knows it; what is in it, only its key can show. */
@@ -52,7 +52,7 @@ export async function showFleetBackup(id: string, { json, signal }: Options): Pr
     `Repository: ${backup.repositoryUrl}`,
     ...missing.map((what) => `Missing: ${what}`),
   ];
-  printResult(backupDocument(backup), { json, lines });
+  await printResult(backupDocument(backup), { json, lines });
 }
 
 function backupDocument(backup: Backup) {

@@ -29,7 +29,7 @@ export async function restoreFleet(name: string, flags: FleetRestoreFlags): Prom
   const { job } = await client.enqueueRestore(request, { signal });
   const jobs = job === undefined ? [] : [job];
   if (wait) await waitForJobs(client, jobs, { json, signal });
-  else printJobs(jobs, { json });
+  else await printJobs(jobs, { json });
 }
 
 function hostOf(target: string): string {

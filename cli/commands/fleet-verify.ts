@@ -26,5 +26,5 @@ export async function verifyFleet(
   const { job } = await client.enqueueVerify({ backupId: backup.id, host, epochKey }, { signal });
   const jobs = job === undefined ? [] : [job];
   if (wait) await waitForJobs(client, jobs, { json, signal });
-  else printJobs(jobs, { json });
+  else await printJobs(jobs, { json });
 }

@@ -26,7 +26,7 @@ export function jobsCommand(signal: AbortSignal): Command {
     .action(async ({ state, database, limit, json }: ListFlags) => {
       await withJobs(async (client) => {
         const request = { states: state, database, limit };
-        printJobs((await client.listJobs(request, { signal })).jobs, { json });
+        await printJobs((await client.listJobs(request, { signal })).jobs, { json });
       });
     });
   const show = new Command("show")
@@ -71,7 +71,7 @@ async function withJobs(work: (client: JobsClient) => Promise<void>): Promise<vo
   await work(createClient(JobsService, channel));
 }
 
-function showJob(job: Job | undefined, json: boolean): void {
+async function showJob(job: Job | undefined, json: boolean): Promise<void> {
   if (job === undefined)
     throw new DbctlError("protocol-violated", "Cannot show the job: the answer holds none", {
       remedy: "Bring dbctl and the controller to one version",
@@ -84,5 +84,5 @@ function showJob(job: Job | undefined, json: boolean): void {
     describeState(job),
     ...(error === undefined ? [] : [`  → ${error.remedy}`]),
   ];
-  printResult(jobDocument(job), { json, lines });
+  await printResult(jobDocument(job), { json, lines });
 }

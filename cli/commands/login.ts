@@ -43,7 +43,7 @@ async function logIn(
   await writeFleetIdentity(path, identity);
   const { name, address } = identity;
   const lines = [`Logged in at ${address} as ${name}; saved in ${path}`];
-  printResult({ controller: address, user: name, file: path }, { json, lines });
+  await printResult({ controller: address, user: name, file: path }, { json, lines });
 }
 
 function noFile(path: string): DbctlError {

@@ -33,7 +33,7 @@ export function policiesCommand(signal: AbortSignal): Command {
       using channel = await openController();
       const request = { yaml, fileName: basename(flags.file), dryRun: flags.dryRun };
       const client = createClient(PoliciesService, channel);
-      printApplied(await client.applyPolicies(request, { signal }), flags);
+      await printApplied(await client.applyPolicies(request, { signal }), flags);
     });
   const ls = new Command("ls")
     .description("Lists the policies in their order: the first that selects a database counts.")
@@ -45,7 +45,7 @@ export function policiesCommand(signal: AbortSignal): Command {
         {},
         { signal },
       );
-      printPolicies(policies, json);
+      await printPolicies(policies, json);
     });
   const show = new Command("show")
     .description("Shows one policy.")
@@ -58,7 +58,7 @@ export function policiesCommand(signal: AbortSignal): Command {
       const { policy } = await client.getPolicy({ name }, { signal });
       const document = policy === undefined ? {} : policyDocument(policy);
       const lines = Object.entries(document).map(([field, value]) => `${field}: ${show_(value)}`);
-      printResult(document, { json, lines });
+      await printResult(document, { json, lines });
     });
   const explain = new Command("explain")
     .description("Shows which policy a database has, and where each value comes from.")
@@ -68,7 +68,7 @@ export function policiesCommand(signal: AbortSignal): Command {
     .action(async (database: string, { json }: { json: boolean }) => {
       using channel = await openController();
       const client = createClient(PoliciesService, channel);
-      printExplained(await client.explainPolicy({ database }, { signal }), json);
+      await printExplained(await client.explainPolicy({ database }, { signal }), json);
     });
   const command = new Command("policies").description("Applies, lists and explains policies.");
   for (const verb of [apply, ls, show, explain]) command.addCommand(verb);
@@ -87,10 +87,10 @@ async function readText(path: string): Promise<string> {
 }
 
 /** Every fault is shown, and then the exit code tells. */
-function printApplied(
+async function printApplied(
   { faults, changes }: ApplyPoliciesResponse,
   { file, dryRun, json }: ApplyFlags,
-): void {
+): Promise<void> {
   const document = {
     applied: faults.length === 0 && !dryRun,
     faults: faults.map(({ line, column, message, remedy }) => ({ line, column, message, remedy })),
@@ -106,7 +106,7 @@ function printApplied(
             `    → ${remedy}`,
           ]),
         ];
-  printResult(document, { json, lines: lines.length === 0 ? ["No policies."] : lines });
+  await printResult(document, { json, lines: lines.length === 0 ? ["No policies."] : lines });
   if (faults.length > 0) process.exitCode = exitCodes["config-invalid"];
 }
 
@@ -134,7 +134,7 @@ function show_(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function printPolicies(policies: readonly Policy[], json: boolean): void {
+async function printPolicies(policies: readonly Policy[], json: boolean): Promise<void> {
   const rows = policies.map(({ name, selector, schedule, rpoSeconds, repositoryUrl }) => [
     name,
     selector,
@@ -144,10 +144,10 @@ function printPolicies(policies: readonly Policy[], json: boolean): void {
   ]);
   const head = ["POLICY", "SELECTS", "SCHEDULE", "RPO", "REPOSITORY"];
   const lines = rows.length === 0 ? ["No policies yet."] : formatTable([head, ...rows]);
-  printResult({ policies: policies.map(policyDocument) }, { json, lines });
+  await printResult({ policies: policies.map(policyDocument) }, { json, lines });
 }
 
-function printExplained(explained: ExplainPolicyResponse, json: boolean): void {
+async function printExplained(explained: ExplainPolicyResponse, json: boolean): Promise<void> {
   const { database, policy, settings } = explained;
   const next = isoOf(explained.nextRunAt);
   const document = {
@@ -164,5 +164,5 @@ function printExplained(explained: ExplainPolicyResponse, json: boolean): void {
           `${database} has policy ${policy}; next run: ${next ?? "none"}`,
           ...formatTable([["SETTING", "VALUE", "ORIGIN"], ...rows]),
         ];
-  printResult(document, { json, lines });
+  await printResult(document, { json, lines });
 }

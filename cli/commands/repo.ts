@@ -45,7 +45,7 @@ async function init_(url: string, { identityOut, json, signal }: InitOptions): P
       "keep a copy in a safe place, and none on the hosts that back up.",
     ];
     const document = { repository: id, url: store.url, recipient, identity: identityOut };
-    printResult(document, { json, lines });
+    await printResult(document, { json, lines });
   } catch (error) {
     await rm(identityOut, { force: true });
     throw error;

@@ -80,7 +80,7 @@ async function restore(name: string, flags: DirectFlags): Promise<void> {
     `Backup ${id} of ${source.host}/${source.database} is restored, from a ${state} backup.`,
     `${tables} tables, ${rows} rows; every digest is the backup's. ${formatSeconds(seconds)}.`,
   ];
-  printResult(document, { json, lines });
+  await printResult(document, { json, lines });
 }
 
 async function follow(

@@ -39,7 +39,7 @@ async function showStatus(flags: Flags, signal: AbortSignal): Promise<void> {
     const documents = answer.databases.map(databaseDocument);
     const lines = statusLines(documents);
     const screen = watch && !json && process.stdout.isTTY ? ["\u001b[H\u001b[2J", ...lines] : lines;
-    printResult({ databases: documents }, { json, lines: screen });
+    await printResult({ databases: documents }, { json, lines: screen });
     if (check) process.exitCode = checkCode(documents);
     if (!watch) return;
     await pause(watchMs, signal);

@@ -32,7 +32,7 @@ function lsCommand(signal: AbortSignal): Command {
       }));
       const rows = documents.map((one) => [one.name, one.role, one.revoked_at ?? "-"]);
       const lines = formatTable([["USER", "ROLE", "REVOKED"], ...rows]);
-      printResult({ users: documents }, { json, lines });
+      await printResult({ users: documents }, { json, lines });
     });
 }
 
@@ -75,7 +75,7 @@ async function add(
   const key = await x509.exportPrivateKey(keys);
   await writeFleetIdentity(out, { format: 1, kind: "user", name, address, ca, certificate, key });
   const lines = [`Added ${name} as ${role}; their identity is in ${out}`];
-  printResult({ user: name, role, file: out }, { json, lines });
+  await printResult({ user: name, role, file: out }, { json, lines });
 }
 
 function revokeCommand(signal: AbortSignal): Command {
@@ -87,6 +87,6 @@ function revokeCommand(signal: AbortSignal): Command {
     .action(async (name: string, { json }: { json: boolean }) => {
       using channel = await openController();
       await createClient(UsersService, channel).revokeUser({ name }, { signal });
-      printResult({ revoked: name }, { json, lines: [`Revoked ${name}`] });
+      await printResult({ revoked: name }, { json, lines: [`Revoked ${name}`] });
     });
 }

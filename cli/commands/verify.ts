@@ -60,7 +60,7 @@ async function verify(name: string, flags: VerifyFlags): Promise<void> {
           `  → ${damaged(id, damages).remedy}`,
         ];
     progress[Symbol.dispose]();
-    printResult(document, { json, lines });
+    await printResult(document, { json, lines });
     if (!ok) process.exitCode = exitCodes["repository-damaged"];
   }
 }

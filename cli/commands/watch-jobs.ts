@@ -32,7 +32,7 @@ export async function waitForJobs(
     `${well} of ${ended.length} succeeded.`,
     ...failureLines(failed),
   ];
-  printResult({ jobs: ended.map(jobDocument) }, { json, lines });
+  await printResult({ jobs: ended.map(jobDocument) }, { json, lines });
   if (failed.length > 0) process.exitCode = exitCodes.failed;
 }
 
@@ -66,7 +66,7 @@ async function follow(
 }
 
 /** Prints jobs that were put into the queue, or found there. */
-export function printJobs(jobs: readonly Job[], { json }: { json: boolean }): void {
+export async function printJobs(jobs: readonly Job[], { json }: { json: boolean }): Promise<void> {
   const rows = jobs.map((job) => [
     job.id,
     job.spec?.kind.case ?? "?",
@@ -77,5 +77,5 @@ export function printJobs(jobs: readonly Job[], { json }: { json: boolean }): vo
   ]);
   const head = ["JOB", "KIND", "DATABASE", "STATE", "ATTEMPT", ""];
   const lines = rows.length === 0 ? ["No jobs."] : formatTable([head, ...rows]);
-  printResult({ jobs: jobs.map(jobDocument) }, { json, lines });
+  await printResult({ jobs: jobs.map(jobDocument) }, { json, lines });
 }

@@ -1,3 +1,5 @@
+import { printable } from "./printable.ts";
+
 const units = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 /** Bytes in powers of 1000, for people: `12.3 MB`. */
@@ -22,7 +24,8 @@ export function formatSeconds(seconds: number): string {
 }
 
 /** Rows as columns, the first row being the head. */
-export function formatTable(rows: readonly (readonly string[])[]): string[] {
+export function formatTable(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map(printable));
   const widths = (rows[0] ?? []).map((_, n) => Math.max(...rows.map((row) => row[n]?.length ?? 0)));
   return rows.map((row) =>
     row

@@ -1,4 +1,5 @@
 import { formatBytes, formatSeconds } from "./format.ts";
+import { printable } from "./printable.ts";
 
 /** Shares of the newest measurement in the moving average of the rate. */
 const weight = 0.2;
@@ -35,7 +36,7 @@ export class Progress implements Disposable {
 
   /** Begins a phase of `total` bytes, or of unknown length. */
   begin(phase: string, total?: number): void {
-    this.#phase = phase;
+    this.#phase = printable(phase);
     this.#done = 0;
     this.#rate = 0;
     this.#total = total;

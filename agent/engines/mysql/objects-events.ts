@@ -8,7 +8,8 @@ import { cutTokens } from "./sql-tokens.ts";
 export async function describeEvents(catalog: Catalog, current: string): Promise<Drafts> {
   const rows = await ask(
     catalog,
-    `SELECT EVENT_NAME AS name, DEFINER AS definer, STATUS AS status
+    `SELECT EVENT_NAME AS name, DEFINER AS definer, STATUS AS status,
+       EVENT_TYPE = 'ONE TIME' OR ENDS IS NOT NULL AS mayEnd
      FROM information_schema.EVENTS WHERE ${inSchema(catalog, "EVENT_SCHEMA")}
      ORDER BY EVENT_NAME`,
     "list the events",
@@ -26,7 +27,8 @@ export async function describeEvents(catalog: Catalog, current: string): Promise
       created.unsupported.push({ kind: "event", name, remedy });
       continue;
     }
-    const event = { name, section: "post-data" } as const;
+    const mayEnd = must(row, "mayEnd") === "1";
+    const event = { name, section: "post-data", ...(mayEnd ? { mayEnd } : {}) } as const;
     const statements = withContext(create, context, current);
     created.objects.push({ ...event, kind: "event", statements });
     noteNeeds(created, catalog, { definer, text: printed, sqlMode: context.sqlMode });

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ServerFacts, Waiting } from "../engine.ts";
 import { type Login, openSession, type Row, type Session } from "./session.ts";
 import { baseSettings } from "./setup-session.ts";
+import { isLocal, type MysqlTarget } from "./target.ts";
 
 /** Settings that a restored database depends on. */
 const settingNames = [
@@ -30,15 +31,21 @@ export async function probe(login: Login, { signal }: Waiting): Promise<ServerFa
     const value = variables.get(name);
     if (value !== undefined) settings[name] = value;
   }
-  const { at, database } = login.target;
+  const { database } = login.target;
   return {
     flavour: session.greeting.flavour,
     version: session.greeting.version,
     instance: instanceId(variables),
-    host: at.kind === "tcp" ? at.host : (variables.get("hostname") ?? "localhost"),
+    host: hostOf(login.target, variables.get("hostname")),
     database,
     settings,
   };
+}
+
+/** A server has one name, whether it is reached by its socket or by a loopback address. */
+function hostOf(target: MysqlTarget, ownName: string | undefined): string {
+  if (target.at.kind === "tcp" && !isLocal(target)) return target.at.host;
+  return ownName ?? "localhost";
 }
 
 async function readVariables(session: Session, signal: AbortSignal): Promise<Map<string, string>> {

@@ -119,5 +119,17 @@ export async function copyDatabase(from: Engine, to: Engine): Promise<ObjectList
   await using copy = await openView(to, 1);
   const sumsOf = (all: Map<string, TableRows>) => [...all].map(([name, { sums }]) => [name, sums]);
   assert.deepEqual(sumsOf(await readTables(copy)), sumsOf(content));
+  assert.deepEqual(lasting(await copy.snapshot.listObjects(), list), lasting(list, list));
   return list;
+}
+
+/** What a copy must have, too: all but the name of the database, and events whose time is over. */
+function lasting({ objects }: ObjectList, { objects: source }: ObjectList) {
+  const ends = new Set(source.filter(({ mayEnd }) => mayEnd).map(({ name }) => name));
+  return objects
+    .filter(({ kind, name }) => !(kind.startsWith("event") && ends.has(name)))
+    .map(({ kind, name, section, statements }) =>
+      JSON.stringify([section, kind, kind === "database" ? "" : name, statements]),
+    )
+    .toSorted();
 }

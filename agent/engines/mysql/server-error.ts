@@ -48,7 +48,7 @@ const busy = {
 } as const;
 const crowded = {
   code: "busy",
-  remedy: "Raise max_connections, or use fewer readers",
+  remedy: "Raise max_connections, or use fewer --jobs",
   retryable: true,
 } as const;
 const fallback: Known = {

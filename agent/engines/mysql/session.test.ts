@@ -229,8 +229,8 @@ test("streamRows() hands rows on wherever the stream is cut, and ends when it is
 });
 
 test("streamRows() waits while the sink is full, and ends when its signal aborts meanwhile", async () => {
-  const row = Buffer.concat([Buffer.from([0x02, 0, 0, 4]), Buffer.from("\x01x", "latin1")]);
-  const rows = Buffer.concat(Array.from({ length: 20_000 }, () => row));
+  const row = (n: number) => Buffer.from([0x02, 0, 0, (4 + n) & 0xff, 0x01, 0x78]);
+  const rows = Buffer.concat(Array.from({ length: 80 * 256 }, (_, n) => row(n)));
   let sent = 0;
   await using server = await afterLogin(async (client) => {
     client.send(1, Buffer.from([1]));
@@ -255,6 +255,7 @@ test("streamRows() waits while the sink is full, and ends when its signal aborts
       return chunker.scan(...args);
     },
     pushRow: () => undefined,
+    rows: 0n,
     drained: (options: { signal: AbortSignal }) =>
       new Promise<void>((_, reject) => {
         const stop = () => reject(options.signal.reason as Error);

@@ -180,6 +180,20 @@ test("openSnapshot() records the position in the binary log", async () => {
   assert.match(gtid ?? "", /^0-1-\d+$/);
 });
 
+test("assertAlive() rejects when the server has ended the leader", async () => {
+  await scratch.run("source", ["CREATE TABLE a (id INT PRIMARY KEY)"]);
+  const sessions = "SELECT MIN(ID) AS id FROM information_schema.PROCESSLIST WHERE DB = 'source'";
+  const losing = async () => {
+    await using view = await openView(scratch.engine("source"), 1);
+    await view.snapshot.assertAlive();
+    // The leader comes first of all sessions.
+    const [leader] = await scratch.root.query(sessions, { signal });
+    await scratch.root.execute(`KILL ${leader?.["id"]}`, { signal });
+    await view.snapshot.assertAlive();
+  };
+  await assert.rejects(losing(), { code: "engine-unreachable" });
+});
+
 test("a table that is changed while the backup runs fails it", async () => {
   const changes = [
     "ALTER TABLE a ADD COLUMN b INT FIRST, ALGORITHM = COPY",

@@ -64,6 +64,11 @@ export function describeTarget({ scheme, user, at, database }: MysqlTarget): str
   return `${scheme}://${user}@${place}/${database}${socket}`;
 }
 
+/** On this machine. */
+export function isLocal({ at }: Pick<MysqlTarget, "at">): boolean {
+  return at.kind === "socket" || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(at.host);
+}
+
 interface Place {
   host: string;
   port: string | undefined;
@@ -86,7 +91,7 @@ function parsePlace({ host, port, socket }: Place): MysqlTarget["at"] {
 }
 
 function parseTls(mode: string | null, at: MysqlTarget["at"]): TlsMode {
-  const loopback = at.kind === "socket" || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(at.host);
+  const loopback = isLocal({ at });
   if (mode === null) return loopback ? "disable" : "verify-full";
   if (!tlsModes.includes(mode))
     throw invalid(`its sslmode is "${mode}"`, `Modes: ${tlsModes.join(", ")}`);

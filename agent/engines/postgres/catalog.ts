@@ -97,11 +97,17 @@ async function readObjects(session: CatalogSession, catalogs: string[]): Promise
         : name === "pg_subscription"
           ? ` AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())`
           : "";
-    return `SELECT '${name}'::text AS catalog, oid FROM ${name} WHERE oid >= ${firstUserOid}${which}`;
+    // The catalog itself is for superusers; the view shows all mappings, without others' secrets.
+    const from =
+      name === "pg_user_mapping" ? "(SELECT umid AS oid FROM pg_user_mappings) AS m" : name;
+    return `SELECT '${name}'::text AS catalog, oid FROM ${from} WHERE oid >= ${firstUserOid}${which}`;
   });
   const rows = await readRows<{ [Field in keyof CatalogRow]: string | null } & { key: string }>(
     session,
-    `SELECT catalog || ':' || o.oid AS key, i.type, i.identity,
+    // Releases differ in how they name a transform: "for t on language l", "for t language l".
+    `SELECT catalog || ':' || o.oid AS key, i.type,
+        CASE catalog WHEN 'pg_transform' THEN replace(i.identity, ' on language ', ' language ')
+          ELSE i.identity END AS identity,
         coalesce(${routineTarget("p", "n")}, i.identity) AS target
       FROM (${oids.join(" UNION ALL ")}) o
         CROSS JOIN LATERAL pg_identify_object(catalog::regclass, o.oid, 0) i

@@ -1,5 +1,5 @@
-import { awaitCopy, checkFormat } from "./copy-out.ts";
-import { encodeMessage, violation } from "./messages.ts";
+import { awaitCopy, checkFormat, readCount } from "./copy-out.ts";
+import { encodeMessage } from "./messages.ts";
 import type { PostgresSession, StatementOptions, Turn } from "./session.ts";
 
 export interface CopyIn extends StatementOptions {
@@ -29,6 +29,8 @@ export function copyIn(session: PostgresSession, sql: string, options: CopyIn): 
 /** Keeps one message in flight, so that the source makes the next one meanwhile. */
 async function send({ wire, readOne }: Turn, { bytes, isBinary }: CopyIn): Promise<void> {
   let written = isBinary ? wire.write(copyData(binaryHeader), binaryHeader) : Promise.resolve();
+  // Awaited below, as all writes: until then it is nobody's.
+  written.catch(() => undefined);
   for await (const piece of bytes) {
     for (let at = 0; at < piece.length; at += messageBytes) {
       await written;
@@ -36,7 +38,6 @@ async function send({ wire, readOne }: Turn, { bytes, isBinary }: CopyIn): Promi
       while (wire.hasArrived) await readOne();
       const data = piece.subarray(at, at + messageBytes);
       written = wire.write(copyData(data), data);
-      // Awaited above or below; until then it is nobody's.
       written.catch(() => undefined);
     }
   }
@@ -50,20 +51,4 @@ function copyData(data: Uint8Array): Buffer {
   head.write("d", "latin1");
   head.writeUInt32BE(4 + data.length, 1);
   return head;
-}
-
-async function readCount({ readMessage }: Turn): Promise<number> {
-  let count: number | undefined;
-  for (;;) {
-    const { type, body } = await readMessage();
-    if (type === "C") count ??= parseCount(body);
-    else if (type !== "Z") throw violation(`a message "${type}" came after the rows of a COPY`);
-    else if (count === undefined) throw violation("it does not say how many rows it has taken");
-    else return count;
-  }
-}
-
-function parseCount(tag: Buffer): number | undefined {
-  const digits = /^COPY ([0-9]{1,15})\0$/.exec(tag.toString("latin1"))?.[1];
-  return digits === undefined ? undefined : Number(digits);
 }

@@ -8,6 +8,7 @@ import { DbctlError } from "../../../core/errors.ts";
 import { Secret } from "../../../core/secret.ts";
 import { findFreePort } from "../../../integration/fixtures/free-port.ts";
 import { noChunks, RowChunker } from "../../pipeline/row-chunker.ts";
+import type { RowSink } from "../../pipeline/row-sink.ts";
 import { copyOut } from "./copy-out.ts";
 import { encodeMessage, uint32 } from "./messages.ts";
 import { openSession } from "./session.ts";
@@ -178,6 +179,51 @@ test("copyOut() takes rows wherever the bytes are cut, and notices between them"
   }
 });
 
+for (const when of ["at once", "after some rows"])
+  test(`copyOut() keeps the order of rows, and gives none to a sink that is full ${when}`, async () => {
+    const rows = Array.from({ length: 40_000 }, (_, n) =>
+      Buffer.from(`row ${n} ${"x".repeat(90)}\n`),
+    );
+    const messages = rows.map((bytes, n) =>
+      Buffer.concat([encodeMessage("d", bytes), n % 1000 === 999 ? notice : Buffer.alloc(0)]),
+    );
+    const ends = [encodeMessage("c"), encodeMessage("C", `COPY ${rows.length}`), ready];
+    await using fake = await startFake([
+      greeting,
+      settings,
+      pid,
+      Buffer.concat([copyBegins, ...messages, ...ends]),
+    ]);
+    await using session = await openSession(fake.target, { signal });
+    const chunks: Buffer[] = [];
+    const add = (chunk: Uint8Array) => void chunks.push(Buffer.from(chunk));
+    const chunker = new RowChunker({ ...noChunks, add }, Buffer.alloc(16));
+    chunker.beginPart();
+    let full = when === "at once";
+    const sink: RowSink = {
+      input: chunker.input,
+      get full() {
+        return full;
+      },
+      get rows() {
+        return chunker.rows;
+      },
+      scan: (...args) => {
+        assert.ok(!full, "rows were given to a sink that was full");
+        full = true;
+        return chunker.scan(...args);
+      },
+      pushRow: () => undefined,
+      drained: async () => {
+        await sleep(2);
+        full = false;
+      },
+    };
+    await copyOut(session, "COPY", { sink, framing: "postgres-copy-text" });
+    assert.equal(chunker.endPart().rows, 40_000n);
+    assert.ok(Buffer.concat(chunks).equals(Buffer.concat(rows)));
+  });
+
 async function sendRest(sockets: Set<Socket>, rest: Uint8Array): Promise<void> {
   const [socket] = sockets;
   while (
@@ -193,6 +239,8 @@ for (const [what, wrong] of [
   ["ends the connection between two rows", [row]],
   ["ends the connection after the rows, unconfirmed", [row, encodeMessage("c")]],
   ["sends another message between rows", [row, encodeMessage("T")]],
+  ["says that it has sent more rows", [row, ...copyEnds]],
+  ["does not say how many rows it has sent", [row, encodeMessage("c"), ready]],
   ["announces a row of 2 GB", [Buffer.concat([Buffer.from("d"), uint32(0x7fffffff)])]],
   ["copies in another format", [encodeMessage("H", Buffer.of(1, 0, 0))]],
 ] as const)

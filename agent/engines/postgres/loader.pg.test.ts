@@ -46,6 +46,17 @@ for (const major of [15, 17])
       await assert.rejects(building, { code: "busy", message: /^Cannot build index public\.i: / });
     });
 
+    test("build() tries again when the lock may have become free just after it gave up", async () => {
+      await using stranger = await openScratchSession(server);
+      await stranger.execute("SET application_name = 'other'; BEGIN; LOCK TABLE public.a");
+      await using loader = await openLoader();
+      const patient = "SET lock_timeout = '400ms'";
+      const building = loader.build(objectOf(patient, "CREATE INDEX ON public.a (id)"), { signal });
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      await stranger.execute("COMMIT");
+      await building;
+    });
+
     test("build() begins again after a deadlock", async () => {
       await using first = await openLoader();
       await using second = await openLoader();

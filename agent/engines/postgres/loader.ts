@@ -41,14 +41,16 @@ async function run(
   statement: string,
   options: { doing: string } & Waiting,
 ): Promise<void> {
+  let isLast = false;
   for (let deadlocks = 0; ;)
     try {
       return await session.execute(statement, options);
     } catch (error) {
       const sqlstate = sqlstateOf(error);
       const isDeadlock = sqlstate === "40P01" && ++deadlocks < deadlockLimit;
-      const isOurLock = sqlstate === "55P03" && (await othersWork(session, options));
-      if (!isDeadlock && !isOurLock) throw error;
+      if (!isDeadlock && (sqlstate !== "55P03" || isLast)) throw error;
+      // When nobody works any more, the lock may have become free just after we gave up.
+      isLast = sqlstate === "55P03" && !(await othersWork(session, options));
     }
 }
 

@@ -45,7 +45,8 @@ export async function readColumns(
       coalesce(nn.conislocal, true) AS "notNullLocal",
       coalesce(to_jsonb(a) ->> 'attidentity', '') AS identity,
       coalesce(to_jsonb(a) ->> 'attgenerated', '') AS generated,
-      pg_get_expr(d.adbin, d.adrelid) AS expression,
+      CASE WHEN to_jsonb(a) ->> 'attgenerated' <> '' THEN pg_get_expr(d.adbin, d.adrelid) END
+        AS expression,
       CASE WHEN to_jsonb(a) ->> 'attgenerated' <> '' THEN 'pg_attrdef:' || d.oid END
         AS "expressionKey",
       CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage END AS storage,

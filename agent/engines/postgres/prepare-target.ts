@@ -18,11 +18,21 @@ export async function prepareTarget(
   const { target, password } = access;
   const place = create ? maintenanceOf(target) : target;
   await using session = await openSession(place, { password, signal });
+  checkFlavour(session, plan);
   await checkWritable(session, target);
   await checkRequirements(session, plan);
   if (create) return await createDatabase(session, { access, facts: plan.facts });
   await checkEmpty(session);
   return { undo: () => Promise.resolve() };
+}
+
+function checkFlavour({ version }: PostgresSession, { facts }: RestorePlan): void {
+  if (facts.flavour === "postgres") return;
+  throw new DbctlError(
+    "engine-unsupported",
+    `Cannot restore a backup of ${facts.flavour} ${facts.version} into postgres ${version}`,
+    { remedy: `Use a server of ${facts.flavour} ${facts.version} or newer` },
+  );
 }
 
 async function checkWritable(session: PostgresSession, target: PostgresTarget): Promise<void> {

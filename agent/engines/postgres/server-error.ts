@@ -74,7 +74,11 @@ const meanings: Record<string, Meaning> = {
   "42P04": { code: "target-exists", remedy: "Choose another name, or restore into an empty one" },
   "53100": { code: "engine-refused", remedy: "Free disk space on the database server" },
   "53200": { code: "engine-refused", remedy: "Raise max_locks_per_transaction, or free memory" },
-  "53300": { code: "busy", remedy: "Raise max_connections or end idle sessions", retryable: true },
+  "53300": {
+    code: "busy",
+    remedy: "Use fewer --jobs, raise max_connections or the role's limit, or end idle sessions",
+    retryable: true,
+  },
   "55006": locked,
   "55P03": locked,
   "57014": { code: "engine-refused", remedy: "Somebody cancelled it; try again", retryable: true },

@@ -53,6 +53,8 @@ let remaining: u32 = 0;
 let continues: bool = false;
 let headerSeen: bool = false;
 let trailerSeen: bool = false;
+/** Sequence of the next MySQL packet; -1 before the first. */
+let sequence: i32 = -1;
 
 // The part's sums.
 let rows: u64 = 0;
@@ -75,6 +77,7 @@ export function beginPart(): void {
   continues = false;
   headerSeen = false;
   trailerSeen = false;
+  sequence = -1;
   rows = 0;
   bytes = 0;
   sum0 = 0;
@@ -186,7 +189,8 @@ function isCopyHeader(at: usize): bool {
 
 /**
  * MySQL packet header: length (3 bytes), sequence; a payload of 2^24-1 bytes goes on in the next
- * packet. A row never begins with 0xff (error), and with 0xfe only in a packet of full length.
+ * packet. A row never begins with 0xff (error), and with 0xfe only in a packet of full length. Packets
+ * of one answer count up, modulo 256: what was lost or moved on the way is noticed.
  */
 function mysqlHeader(at: usize, stop: usize): i32 {
   if (stop - at < 4) return -i32(TAKEN + 1);
@@ -196,8 +200,11 @@ function mysqlHeader(at: usize, stop: usize): i32 {
     if (stop - at < 5) return -i32(TAKEN + 1);
     const first = load<u8>(at, 4);
     if (first == 0xff || (first == 0xfe && length < 0xffffff)) return -i32(OTHER + 1);
-    beginRow(length);
   }
+  const number = i32(load<u8>(at, 3));
+  if (sequence >= 0 && number != sequence) return -i32(MALFORMED + 1);
+  sequence = (number + 1) & 0xff;
+  if (!continues) beginRow(length);
   continues = length == 0xffffff;
   remaining = length;
   if (length == 0) endRow();

@@ -126,6 +126,15 @@ test("fileError() tells full, forbidden and broken apart", () => {
 
 test("parseFileUrl() takes absolute paths on this host only", () => {
   assert.equal(parseFileUrl("file:///srv/my%20backups"), "/srv/my backups");
-  for (const url of ["", "/srv", "file:srv", "file://host/srv", "file:///", "s3://a/b"])
+  assert.equal(parseFileUrl("file:///a%23b%3F%25"), "/a#b?%");
+  const odd = [
+    "file:///a#b",
+    "file:///a?b",
+    "file:///a%",
+    "file:///a%2Fb",
+    "file:///a#",
+    "file:///a%C3",
+  ];
+  for (const url of ["", "/srv", "file:srv", "file://host/srv", "file:///", "s3://a/b", ...odd])
     assert.throws(() => parseFileUrl(url), { code: "usage" });
 });

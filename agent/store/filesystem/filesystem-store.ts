@@ -31,12 +31,23 @@ export function createFilesystemStore(folder: string): ObjectStore {
 /** The folder of a `file:///path` URL. */
 export function parseFileUrl(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const plain = parsed?.protocol === "file:" && parsed.host === "" && parsed.search === "";
-  if (parsed === undefined || !plain || parsed.pathname === "/" || !/^file:\/\/\//i.test(url))
-    throw new DbctlError("usage", `Cannot use ${url} as a repository: it is no file URL`, {
-      remedy: "Write file:// and then the absolute path of a folder: file:///srv/backups",
-    });
-  return fileURLToPath(parsed);
+  const plain = parsed?.protocol === "file:" && parsed.host === "" && parsed.pathname !== "/";
+  if (parsed === undefined || !plain || !/^file:\/\/(localhost)?\//i.test(url))
+    throw unusable(url, "it is no file URL");
+  if (/[?#]/.test(url)) throw unusable(url, "a ? or # in it has to be written %3F or %23");
+  try {
+    return fileURLToPath(parsed);
+  } catch (cause) {
+    throw unusable(url, "a % in it is not followed by two digits of a character's code", cause);
+  }
+}
+
+function unusable(url: string, what: string, cause?: unknown): DbctlError {
+  const example = url.startsWith("/") ? pathToFileURL(url).href : "file:///srv/backups";
+  return new DbctlError("usage", `Cannot use ${JSON.stringify(url)} as a repository: ${what}`, {
+    remedy: `Write file:// and then the absolute path of a folder: ${example}`,
+    cause,
+  });
 }
 
 interface Place {

@@ -47,7 +47,7 @@ async function* read(
   if (offset + length > bytes.length) throw rangePastEnd(url, key);
   for (let at = offset; at < offset + length; at += pieceBytes) {
     signal.throwIfAborted();
-    yield bytes.subarray(at, Math.min(at + pieceBytes, offset + length));
+    yield Uint8Array.from(bytes.subarray(at, Math.min(at + pieceBytes, offset + length)));
   }
 }
 
