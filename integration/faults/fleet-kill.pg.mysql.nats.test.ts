@@ -153,7 +153,7 @@ async function assertAllIsToldOnce(): Promise<void> {
     "each backup is told of once",
   );
   const failures = told
-    .filter(({ type }) => type === "backup_failed")
+    .filter(({ kind, type }) => kind === "event" && type === "backup_failed")
     .map(({ details }) => `${details["job"]} ${details["attempt"]}`);
   assert.deepEqual(failures, [...new Set(failures)], "each failed attempt is told of once");
 }
