@@ -3,6 +3,7 @@ import { glob, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startCuttableLink } from "./fixtures/cuttable-link.ts";
 import { type Fleet, startFleet } from "./fixtures/fleet.ts";
 import { listeningSockets } from "./fixtures/listening-sockets.ts";
 import { startPostgres } from "./fixtures/postgres-server.ts";
@@ -20,7 +21,9 @@ test("a database host listens nowhere, and its controller never has a row or a k
     "ledger",
     `create table t as select n, '${marker}' || md5(n::text) as v from generate_series(1, 400000) n`,
   );
-  await using fleet = await startFleet();
+  await using link = await startCuttableLink();
+  await using fleet = await startFleet({ controllerArgs: ["--advertise", link.address] });
+  link.leadTo(fleet.address);
   const agent = await fleet.addAgent("db1", [{ name: "main", url: postgres.url("") }]);
   const hostState = join(fleet.dbctl.folder, "db1", "state");
   await protect(fleet);
@@ -47,6 +50,11 @@ test("a database host listens nowhere, and its controller never has a row or a k
   const count = await psql(postgres, "copy", "select count(*) from t");
   assert.match(count, /400000/);
   assert.deepEqual(await listeningSockets(pidOf(agent.process)), []);
+
+  // What went between agent and controller is no table, whatever it is sealed with.
+  const passed = link.recorded();
+  for (const [name, bytes] of secrets) assert.ok(!passed.includes(bytes), `${name} on the link`);
+  assert.ok(passed.length > 1000 && passed.length < 1_000_000, `${passed.length} bytes passed`);
 
   // The search is able to find: what is no secret is there, and the agent has the keys.
   const known = new Map(asText("name", "ledger"));
