@@ -31,7 +31,8 @@ test(`kill -9 of an agent ${rounds} times during backup --all: its jobs are trie
   for (let n = 0; n < rounds; n++) {
     const agent = site.agents[n % 2 === 0 ? 0 : 1];
     const jobs = await backUpAll();
-    await sleep(Math.random() * wholeMs);
+    await waitFor("work of the agent", () => isAtWork(jobs, agent.host));
+    await sleep((Math.random() * wholeMs) / 4);
     const before = await stateOf(jobs, agent.host);
     await agent.process.kill();
     // Every third stays away until its jobs are lost; the others are back at once.
