@@ -265,7 +265,7 @@ describe("tidy's rules", () => {
     [unrunTestFindings, "agent/a.test.ts", `it.only("x", () => {});`, 1],
     [unrunTestFindings, "agent/a.test.ts", `\nt.skip("later");`, 2],
     [unrunTestFindings, "agent/a.test.ts", `test("x", { skip: true }, f);`, 1],
-    [machinePathFindings, "README.md", "see /work/main/x", 1],
+    [machinePathFindings, "README.md", "see /root/x", 1],
     [machinePathFindings, "docs/a.md", "\n`/home/ann/dbctl`", 2],
     [outsideFindings, "docs/a.md", "see ../shared/design.md", 1],
     [registryFindings, "package-lock.json", `{\n"resolved": "https://npm.example/x.tgz"`, 2],
