@@ -34,10 +34,8 @@ const now = () => new Date();
 
 /** Runs an agent until it is told to stop, and what it does is done or told. */
 export async function runAgent(flags: AgentFlags, stop: AbortSignal): Promise<void> {
-  const config = await readAgentConfig(flags.config);
+  const config = await enrolHost(flags, stop);
   const { stateDir } = config;
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  await joinFleet(config, { tokenFile: flags.tokenFile, signal: stop });
   const identity = await openAgentIdentity(stateDir);
   using journal = new Journal(join(stateDir, "journal.sqlite"), { now });
   const parts = jobParts(config, identity.identity);
@@ -61,6 +59,17 @@ export async function runAgent(flags: AgentFlags, stop: AbortSignal): Promise<vo
   await allTold(journal);
   end.abort(stop.reason);
   await services;
+}
+
+/** Makes this host part of the fleet, unless it is; gives its configuration. */
+export async function enrolHost(
+  { config: file, tokenFile }: { config: string; tokenFile?: string },
+  signal: AbortSignal,
+): Promise<AgentConfig> {
+  const config = await readAgentConfig(file);
+  await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  await joinFleet(config, { tokenFile, signal });
+  return config;
 }
 
 /** Enrols a host that is not yet; a token that was left in place does no harm later. */
