@@ -18,7 +18,9 @@ import { startSources } from "./sources.ts";
 
 const megabytes = 150;
 const staysUp = !process.argv.includes("--once");
-const narrator = new Narrator();
+/** From now on Ctrl-C ends the process only after everything was cleared up. */
+const interrupted = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+const narrator = new Narrator(interrupted);
 
 try {
   await demonstrate();
@@ -62,7 +64,7 @@ async function demonstrate(): Promise<void> {
   narrator.note(`Metrics: ${metricsUrl}`);
   narrator.note(`Next:    ${env} cli/dbctl jobs ls | backups ls | alerts ls | backup --all --wait`);
   narrator.note("Ctrl-C ends it and leaves nothing behind.");
-  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  await interrupted;
 }
 
 /** NATS with JetStream where it is installed; else the controller's embedded bus. */

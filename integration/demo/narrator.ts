@@ -10,12 +10,25 @@ export class Narrator {
   readonly #startedAt = performance.now();
   readonly #figures: { source: string; run: string; figures: Figures }[] = [];
   readonly #checks: { what: string; held: boolean }[] = [];
+  readonly #interrupted: Promise<unknown>;
   #failure: string | undefined;
 
+  /** `interrupted` resolves when a person wants no more. */
+  constructor(interrupted: Promise<unknown>) {
+    this.#interrupted = interrupted;
+  }
+
+  /** Does a step of the story. When it is interrupted, what it was making is cleared up first. */
   async step<T>(what: string, act: () => Promise<T>): Promise<T> {
     const startedAt = performance.now();
     if (process.stderr.isTTY) process.stderr.write(`  … ${what}`);
-    const result = await act();
+    const acting = act();
+    const stopped = this.#interrupted.then(() => true);
+    if ((await Promise.race([acting, stopped])) === true) {
+      await dispose(await acting.catch(() => undefined));
+      throw new Error("interrupted");
+    }
+    const result = await acting;
     const seconds = (performance.now() - startedAt) / 1000;
     if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
     console.error(`  ✔ ${what} (${formatSeconds(seconds)})`);
@@ -70,4 +83,9 @@ export class Narrator {
     console.log(JSON.stringify({ ok, seconds, checks: this.#checks, figures, ...failure }));
     process.exitCode = ok ? 0 : 1;
   }
+}
+
+async function dispose(made: unknown): Promise<void> {
+  if (typeof made === "object" && made !== null && Symbol.asyncDispose in made)
+    await (made as AsyncDisposable)[Symbol.asyncDispose]();
 }
