@@ -290,7 +290,7 @@ describe("tidy's rules", () => {
     ["integration/a.ts", `import { b } from "../agent/store/memory/b.ts";`],
     ["agent/a.ts", "x\n".repeat(hard)],
     ["agent/a.ts", `export { a };\nconst text = "from";`],
-    ["agent/a.ts", `rows.skip(2); url = "https://x.example/home/y"; dir = "./work/z";`],
+    ["agent/a.ts", `rows.skip(2); url = "https://x.example/home/y"; dir = "./home/z";`],
     ["package-lock.json", `"integrity": "sha512-x"`],
   ];
   for (const [path, text] of good) {
