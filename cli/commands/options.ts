@@ -2,10 +2,7 @@ import { availableParallelism } from "node:os";
 import { InvalidArgumentError, Option } from "commander";
 import { DbctlError } from "../../core/errors.ts";
 
-/** Options that several commands share: one place for names, help and checks. */
-export const repoOption = new Option("--repo <url>", "the repository, for example file:///backups")
-  .makeOptionMandatory()
-  .env("DBCTL_REPO");
+// Options that several commands share: one place for names, help and checks.
 
 /** For commands that work on the fleet when no repository is named. */
 export const directRepoOption = new Option(
