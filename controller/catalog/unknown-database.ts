@@ -1,6 +1,6 @@
 import { DbctlError } from "../../core/errors.ts";
+import { nearestName } from "../../core/nearest-name.ts";
 import type { Db } from "../database/database.ts";
-import { nearestName } from "../policies/nearest-name.ts";
 
 /** The error for a name that no database of the fleet has; it names the nearest one. */
 export async function unknownDatabase(db: Db, act: string, name: string): Promise<DbctlError> {

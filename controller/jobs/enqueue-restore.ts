@@ -1,10 +1,10 @@
 import { DbctlError } from "../../core/errors.ts";
+import { nearestName } from "../../core/nearest-name.ts";
 import type { SealedEpochKey } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
-import { readDatabase } from "../catalog/read-databases.ts";
 import { requireBackup } from "../catalog/read-backups.ts";
-import { nearestName } from "../policies/nearest-name.ts";
-import { defaults } from "../policies/policy.ts";
+import { readDatabase } from "../catalog/read-databases.ts";
 import type { Db } from "../database/database.ts";
+import { defaults } from "../policies/policy.ts";
 import { insertJob } from "./insert-job.ts";
 import type { JobRecord } from "./job-record.ts";
 

@@ -1,8 +1,8 @@
+import { formatDuration } from "../../core/duration.ts";
 import { newId } from "../../core/ids.ts";
 import { recordEvent } from "../bus/outbox.ts";
 import { readDatabases } from "../catalog/read-databases.ts";
 import type { Db } from "../database/database.ts";
-import { formatDuration } from "./duration.ts";
 import type { Fault } from "./field-reader.ts";
 import { parsePolicies, senseMessage, senseRemedy } from "./parse-policies.ts";
 import { plannedSeconds } from "./policy.ts";

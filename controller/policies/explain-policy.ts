@@ -1,8 +1,8 @@
+import { formatDuration } from "../../core/duration.ts";
 import { readDatabase } from "../catalog/read-databases.ts";
 import { unknownDatabase } from "../catalog/unknown-database.ts";
 import type { Db } from "../database/database.ts";
 import { nextDue } from "../schedule/due-runs.ts";
-import { formatDuration } from "./duration.ts";
 import type { Policy } from "./policy.ts";
 
 export interface Explanation {

@@ -1,7 +1,7 @@
 import { isMap, isScalar, isSeq } from "yaml";
 import type { LineCounter, Node, YAMLMap } from "yaml";
-import { parseDuration } from "./duration.ts";
-import { nearestName } from "./nearest-name.ts";
+import { parseDuration } from "../../core/duration.ts";
+import { nearestName } from "../../core/nearest-name.ts";
 
 /** Something wrong in a file of policies; lines and columns count from 1. */
 export interface Fault {

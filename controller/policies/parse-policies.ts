@@ -1,9 +1,9 @@
 import type { Node } from "yaml";
 import { LineCounter, isMap, isSeq, parseDocument } from "yaml";
+import { formatDuration } from "../../core/duration.ts";
+import { isTimeZone } from "../../core/local-time.ts";
 import { parseCron } from "../schedule/cron.ts";
-import { isTimeZone } from "../schedule/local-time.ts";
 import { jitterBound, longestInterval } from "../schedule/next-run.ts";
-import { formatDuration } from "./duration.ts";
 import { FieldReader } from "./field-reader.ts";
 import type { Fault, Findings } from "./field-reader.ts";
 import { defaults, isSeverity } from "./policy.ts";

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { formatDuration, parseDuration } from "./duration.ts";
-import { nearestName } from "./nearest-name.ts";
 import { parseSelector, selects } from "./selector.ts";
 
 const shop = {
@@ -65,26 +63,4 @@ test("parseSelector() takes or refuses any text with a sentence", () => {
       }
     }),
   );
-});
-
-test("parseDuration() reads what formatDuration() writes", () => {
-  assert.deepEqual(["30s", "15m", "36h", "7d"].map(parseDuration), [30, 900, 129_600, 604_800]);
-  fc.assert(
-    fc.property(fc.nat({ max: 100_000_000 }), (seconds) => {
-      assert.equal(parseDuration(formatDuration(seconds)), seconds);
-    }),
-  );
-});
-
-test("parseDuration() shows both readings of a bare number", () => {
-  assert.throws(() => parseDuration("30"), /30s for seconds or 30m for minutes/);
-  for (const text of ["", "m", "1.5h", "-1h", "1w", "1 h", "1h30m"])
-    assert.throws(() => parseDuration(text), SyntaxError);
-});
-
-test("nearestName() finds what was meant, and nothing that is far", () => {
-  assert.equal(nearestName("shcedule", ["select", "schedule", "name"]), "schedule");
-  assert.equal(nearestName("Retention", ["retention"]), "retention");
-  assert.equal(nearestName("colour", ["select", "schedule", "name"]), undefined);
-  assert.equal(nearestName("x", []), undefined);
 });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { endOfGap, momentsOf, wallOf } from "../../core/local-time.ts";
 import { matchesDay } from "./cron.ts";
 import type { Cron } from "./cron.ts";
-import { endOfGap, momentsOf, wallOf } from "./local-time.ts";
 
 export interface Timing {
   cron: Cron;
