@@ -6,7 +6,8 @@ import type { ChunkRef } from "./map.ts";
 import { epochKey, manifestKey, mapKey, packKey } from "./object-key.ts";
 import type { OpenBackup } from "./open-backup.ts";
 import { readPackIndex } from "./pack.ts";
-import { fetchRun, joinNeighbours, openRef } from "./read-stream.ts";
+import { fetchAhead, fetchRun, joinNeighbours } from "./fetch-ahead.ts";
+import { openRef } from "./read-stream.ts";
 
 export type CheckEvent =
   /** An object was looked at; bytes and chunks that were decoded from it. */
@@ -144,9 +145,10 @@ async function* checkFrames(check: PackCheck): AsyncGenerator<CheckEvent, void> 
   const object = packKey(backup.header, pack);
   const source = { store: backup.store, epoch: backup.epoch, signal: options.signal };
   let [bytes, chunks] = [0, 0];
-  for (const run of joinNeighbours(refs.toSorted((a, b) => a.offset - b.offset))) {
+  const runs = joinNeighbours(refs.toSorted((a, b) => a.offset - b.offset));
+  for await (const { run, bytes: fetched } of fetchAhead(source, runs)) {
     // A run that cannot be read whole is read frame by frame: one damage costs one chunk.
-    const whole = await fetchRun(source, run).catch((error: unknown) => rethrowUnlessDamage(error));
+    const whole = await fetched.catch((error: unknown) => rethrowUnlessDamage(error));
     for (const ref of run) {
       const start = ref.offset - (run[0]?.offset ?? 0);
       try {

@@ -9,7 +9,7 @@ import {
 } from "../../integration/fixtures/scratch-repository.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { openBackup } from "./open-backup.ts";
-import { joinNeighbours, readStream } from "./read-stream.ts";
+import { readStream } from "./read-stream.ts";
 
 async function storedStream(chunks: Uint8Array[], packBytes = 1 << 20) {
   const scratch = await makeScratchRepository();
@@ -53,24 +53,6 @@ test("readStream() keeps a chunk until the one after the next is asked for", asy
   }
   assert.deepEqual(last, chunks.at(-1));
   assert.equal(n, chunks.length);
-});
-
-test("joinNeighbours() joins what lies one behind the other, but no 5 MiB", () => {
-  const ref = (pack: string, offset: number, stored: number) => {
-    return { pack, offset, stored, bytes: 1, id: "" };
-  };
-  const runs = joinNeighbours([
-    ref("a", 8, 10),
-    ref("a", 18, 1 << 20),
-    ref("a", 18 + (1 << 20), 4 << 20),
-    ref("a", 8, 10),
-    ref("b", 18, 10),
-    ref("b", 29, 10),
-  ]);
-  assert.deepEqual(
-    [...runs].map((run) => run.length),
-    [2, 1, 1, 1, 1],
-  );
 });
 
 test("readStream() gives the chunks before a damage and then names the pack and the byte", async () => {
