@@ -66,8 +66,11 @@ export function createEngine(of: Target, password: Secret | undefined): Engine {
     : createMysqlEngine({ target: of.target, password });
 }
 
-/** Opens the store of a repository URL: `file:///path`. */
-export function createStore(url: string): ObjectStore {
+/**
+ * Opens the store of a repository URL: `file:///path`. An adapter is loaded when it is asked for:
+ * the clouds' libraries are large.
+ */
+export async function openStore(url: string): Promise<ObjectStore> {
   return createFilesystemStore(parseFileUrl(url));
 }
 

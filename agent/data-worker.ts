@@ -1,7 +1,7 @@
 /** Main file of a data thread: one lane, with the adapters that its start data names. */
 import { parentPort, workerData } from "node:worker_threads";
 import { Secret } from "../core/secret.ts";
-import { createEngine, createStore, type Target } from "./adapters.ts";
+import { createEngine, openStore, type Target } from "./adapters.ts";
 import { DataLane, type LaneUse } from "./lanes/data-lane.ts";
 import { serveLane } from "./lanes/thread-lane.ts";
 
@@ -16,6 +16,6 @@ export interface DataWorkerStart {
 if (parentPort !== null) {
   const { target, password, storeUrl, use } = workerData as DataWorkerStart;
   const engine = createEngine(target, password === undefined ? undefined : new Secret(password));
-  const store = createStore(storeUrl);
+  const store = await openStore(storeUrl);
   await serveLane(parentPort, (signal) => new DataLane({ engine, store, use, signal }));
 }

@@ -11,7 +11,7 @@ import { readSecretFile } from "../core/secret-file.ts";
 import { notifySystemd } from "../core/systemd-notify.ts";
 import { readVersion } from "../core/version.ts";
 import { AgentLinkService } from "../proto/gen/dbctl/v1/agent_link_pb.ts";
-import { createEngine, createStore, databaseOf, resolvePassword } from "./adapters.ts";
+import { createEngine, openStore, databaseOf, resolvePassword } from "./adapters.ts";
 import { type AgentConfig, type InstanceConfig, readAgentConfig } from "./config.ts";
 import { holdLink, type LinkParts } from "./controller-link.ts";
 import { accessDatabase } from "./database-access.ts";
@@ -102,9 +102,9 @@ function jobParts({ stateDir, instances, repositories }: AgentConfig, identity: 
       const target = databaseOf(instanceOf(instances, name).server, database);
       return accessDatabase(target, await resolvePassword(target, process.env));
     },
-    openStore: (url) => {
+    openStore: async (url) => {
       allowRepository(url, repositories);
-      return createStore(url);
+      return await openStore(url);
     },
     identity,
     stateDir,

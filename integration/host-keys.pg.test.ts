@@ -6,7 +6,7 @@ import { openHostState } from "../agent/repository/host-state.ts";
 import { listBackups } from "../agent/repository/list-backups.ts";
 import { openBackup } from "../agent/repository/open-backup.ts";
 import { openRepository } from "../agent/repository/open-repository.ts";
-import { createStore } from "../agent/adapters.ts";
+import { openStore } from "../agent/adapters.ts";
 import { psql } from "./fixtures/psql.ts";
 import { startPostgres } from "./fixtures/postgres-server.ts";
 import { makeDbctlScratch } from "./fixtures/run-dbctl.ts";
@@ -22,7 +22,7 @@ test("the host's files open its current epoch and nothing older", async () => {
   const old = await dbctl.ok(...backup);
   const current = await dbctl.ok(...backup, "--fresh-epoch");
 
-  const store = createStore(dbctl.repo);
+  const store = await openStore(dbctl.repo);
   const repository = await openRepository(store, { signal });
   const instance = String(current["instance"]);
   const host = { stateDir: dbctl.stateDir, repository, instance, store, fresh: false };

@@ -11,6 +11,7 @@ import {
 import { DataLane } from "../lanes/data-lane.ts";
 import { generateIdentity } from "../repository/identity.ts";
 import { initRepository } from "../repository/init-repository.ts";
+import { fileRecipient } from "../repository/recipient.ts";
 import { findBackup, listBackups } from "../repository/list-backups.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import { openBackup } from "../repository/open-backup.ts";
@@ -44,7 +45,11 @@ export async function makeMemoryScratch(): Promise<MemoryScratch> {
   const stateDir = await mkdtemp(join(tmpdir(), "dbctl-state-"));
   const { identity, recipient } = await generateIdentity();
   const now = () => new Date();
-  await initRepository(store, { recipients: [recipient], now: now(), signal });
+  await initRepository(store, {
+    recipients: [fileRecipient(recipient, { now: now() })],
+    now: now(),
+    signal,
+  });
   const repository = await openRepository(store, { signal });
   const list = () => Array.fromAsync(listBackups(store, { signal }));
 

@@ -12,7 +12,7 @@ export async function openGrantedBackup(
   { openStore, identity, now }: JobParts,
   { signal }: { signal: AbortSignal },
 ): Promise<OpenBackup> {
-  const store = openStore(repositoryUrl);
+  const store = await openStore(repositoryUrl);
   const repository = await openRepository(store, { signal });
   const header = await findBackup(store, backupId, { signal });
   if (header.id !== backupId) throw refused(backupId, "the command does not name it in full");

@@ -5,7 +5,7 @@ import { psql } from "../../integration/fixtures/psql.ts";
 import { startPostgres } from "../../integration/fixtures/postgres-server.ts";
 import { makeDbctlScratch } from "../../integration/fixtures/run-dbctl.ts";
 import { JobSpecSchema } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
-import { createStore, databaseOf, parseServer, resolvePassword } from "../adapters.ts";
+import { openStore, databaseOf, parseServer, resolvePassword } from "../adapters.ts";
 import { accessDatabase } from "../database-access.ts";
 import { sealGrant } from "../grants/epoch-grant.ts";
 import { generateIdentity, readIdentityFile } from "../repository/identity.ts";
@@ -38,7 +38,7 @@ test("runJob() on PostgreSQL makes direct mode's backup, and restores it", async
       const of = databaseOf(target, database);
       return accessDatabase(of, await resolvePassword(of, {}));
     },
-    openStore: createStore,
+    openStore,
     identity: agent.identity,
     stateDir: scratch.stateDir,
     now: () => new Date(),
@@ -63,7 +63,7 @@ test("runJob() on PostgreSQL makes direct mode's backup, and restores it", async
   };
   assert.deepEqual(await show(backupId), await show(direct.backup));
 
-  const store = createStore(repo);
+  const store = await openStore(repo);
   const header = await findBackup(store, backupId, { signal });
   const operator = await readIdentityFile(identity);
   const file = await readEpochFile(store, header, { identity: operator, signal });

@@ -31,7 +31,7 @@ async function scratchAgent() {
         new DataLane({ engine, store, use, signal });
       return { engine, openLane };
     },
-    openStore: () => store,
+    openStore: async () => store,
     identity,
     stateDir: folder.path,
     now: () => new Date(),

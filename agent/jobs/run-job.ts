@@ -22,7 +22,7 @@ import { openGrantedBackup } from "./open-granted-backup.ts";
 export interface JobParts {
   /** The way to a database of a configured instance. */
   openDatabase: (instance: string, database: string) => Promise<DatabaseAccess>;
-  openStore: (url: string) => ObjectStore;
+  openStore: (url: string) => Promise<ObjectStore>;
   /** The agent's own age identity: opens grants. */
   identity: Secret;
   stateDir: string;
@@ -70,7 +70,7 @@ async function* runBackup(
   const { repositoryUrl: storeUrl, allowMissing, freshEpoch } = spec;
   const database = await openDatabase(spec.instance, spec.database);
   const events = startBackup(
-    { database, store: openStore(storeUrl), storeUrl, stateDir, now, tool },
+    { database, store: await openStore(storeUrl), storeUrl, stateDir, now, tool },
     { jobs: lanes(spec.jobs), allowMissing, freshEpoch, signal },
   );
   const progress = new Counter();

@@ -6,7 +6,7 @@ import { damaged } from "./damage.ts";
 import { deriveKey, type EpochKeys } from "./epoch.ts";
 import { packKey } from "./object-key.ts";
 
-/** Bytes of a chunk; README.md, "Chunks". */
+/** Bytes of a chunk; docs/format.md, "Chunks". */
 export const maxChunkBytes = 4 << 20;
 /** Codec (1), bytes of the chunk (4). */
 const frameHeaderBytes = 5;
@@ -24,7 +24,7 @@ interface Place {
   id: Uint8Array;
 }
 
-/** Turns chunks of one epoch into the frames of packs and back. README.md, "Chunks". */
+/** Turns chunks of one epoch into the frames of packs and back. docs/format.md, "Chunks". */
 export class ChunkCodec {
   readonly #epoch: EpochKeys;
   readonly #idKey: Uint8Array;

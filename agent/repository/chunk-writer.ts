@@ -15,7 +15,7 @@ export interface ChunkWriterOptions {
   epoch: EpochKeys;
   indexPath: string;
   signal: AbortSignal;
-  /** A pack is ended when it has reached this many bytes; 32 MiB unless set. */
+  /** A pack is ended when it has reached this many bytes; 16 MiB unless set. */
   packBytes?: number;
 }
 
@@ -134,7 +134,7 @@ export class ChunkWriter implements ChunkTarget, AsyncDisposable {
     const signal = AbortSignal.any([this.#options.signal, this.#stop.signal]);
     try {
       const key = packKey(epoch, upload.pack);
-      const { size } = await store.put(key, upload.body(), { signal });
+      const { size } = await store.put(key, upload.body(), { bulk: true, signal });
       if (size !== upload.size) throw missized(key, { size, expected: upload.size });
       this.#index.addPack({ pack: upload.pack, size }, upload.entries);
       this.#packs.push({ pack: upload.pack, size });

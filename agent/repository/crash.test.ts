@@ -9,6 +9,7 @@ import { createFilesystemStore } from "../store/filesystem/filesystem-store.ts";
 import { checkBackup } from "./check-backup.ts";
 import { generateIdentity } from "./identity.ts";
 import { initRepository } from "./init-repository.ts";
+import { fileRecipient } from "./recipient.ts";
 import { listBackups } from "./list-backups.ts";
 import { openBackup } from "./open-backup.ts";
 import { randomBytes } from "node:crypto";
@@ -54,7 +55,7 @@ test("a backup that is killed anywhere leaves sound backups, and the next one go
   const store = createFilesystemStore(root);
   const { identity, recipient } = await generateIdentity();
   const repository = await initRepository(store, {
-    recipients: [recipient],
+    recipients: [fileRecipient(recipient, { now: new Date() })],
     now: new Date(),
     signal,
   });

@@ -6,7 +6,7 @@ import type { EpochKeys } from "./epoch.ts";
 import { instancePattern, randomIdPattern, timedIdPattern } from "./identifier.ts";
 import { hex32, isoTime, oneOf, record, text } from "./json-shape.ts";
 
-/** What `epochs/<epoch>.age` holds, sealed to every recipient. README.md, "Epochs". */
+/** What `epochs/<epoch>.age` holds, sealed to every recipient. docs/format.md, "Epochs". */
 export interface EpochFile {
   format: 1;
   repository: string;

@@ -12,7 +12,7 @@ export interface EpochKeys {
   key: Uint8Array;
 }
 
-/** Labels of the keys derived from an epoch key; README.md, "Keys". */
+/** Labels of the keys derived from an epoch key; docs/format.md, "Keys". */
 const labels = {
   chunkId: "dbctl/1/chunk-id",
   row: "dbctl/1/row",

@@ -193,7 +193,10 @@ async function beginEpoch(
   };
   const signer = known?.signer ?? generateSigningKey();
   const file = { format: 1 as const, ...epoch, signer: signer.public };
-  const bytes = await sealEpochFile(file, repository.recipients);
+  const bytes = await sealEpochFile(
+    file,
+    repository.recipients.map(({ recipient }) => recipient),
+  );
   await store.put(epochKey(epoch), [bytes], { signal });
   const { last = null, pending = null } = known ?? {};
   return { format: 1, epoch, signer, last, pending };

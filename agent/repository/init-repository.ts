@@ -5,11 +5,12 @@ import { encrypterFor } from "./epoch-file.ts";
 import { newRandomId } from "./identifier.ts";
 import { repositoryKey } from "./object-key.ts";
 import { openRepository, type RepositoryInfo } from "./open-repository.ts";
+import type { Recipient } from "./recipient.ts";
 import { probeStore } from "./probe-store.ts";
 
 interface Options {
-  /** age public keys, at least one. */
-  recipients: string[];
+  /** At least one. */
+  recipients: Recipient[];
   now: Date;
   signal: AbortSignal;
 }
@@ -19,7 +20,7 @@ export async function initRepository(
   store: ObjectStore,
   { recipients, now, signal }: Options,
 ): Promise<RepositoryInfo> {
-  encrypterFor(recipients);
+  encrypterFor(recipients.map(({ recipient }) => recipient));
   if ((await store.head(repositoryKey, { signal })) !== undefined) throw exists(store);
   await probeStore(store, { signal });
   const info: RepositoryInfo = {

@@ -1,5 +1,6 @@
 import { DbctlError } from "../../core/errors.ts";
-import type { ObjectStore } from "../store/object-store.ts";
+import type { ObjectInfo, ObjectStore } from "../store/object-store.ts";
+import { type BackupId, type InstanceId, instancePattern } from "./identifier.ts";
 import type { BackupHeader } from "./manifest.ts";
 import { parseManifestKey } from "./object-key.ts";
 import { readHeader } from "./read-header.ts";
@@ -13,8 +14,7 @@ export async function* listBackups(
   { signal }: { signal: AbortSignal },
 ): AsyncGenerator<BackupHeader, void> {
   const failures: DbctlError[] = [];
-  for await (const { key } of store.list("", { signal })) {
-    if (parseManifestKey(key) === undefined) continue;
+  for await (const { key } of listManifests(store, { signal })) {
     try {
       yield (await readHeader(store, key, { signal })).header;
     } catch (error) {
@@ -28,6 +28,20 @@ export async function* listBackups(
   throw new DbctlError(first.code, failures.map(({ message }) => message).join("; "), first);
 }
 
+/** The manifest objects, without reading any: those of one server after the other, by id. */
+export async function* listManifests(
+  store: ObjectStore,
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<ObjectInfo & { instance: InstanceId; id: BackupId }, void> {
+  for await (const instance of store.listFolders("", { signal })) {
+    if (!instancePattern.test(instance)) continue;
+    for await (const info of store.list(`${instance}/backups/`, { signal })) {
+      const parsed = parseManifestKey(info.key);
+      if (parsed !== undefined) yield { ...info, ...parsed };
+    }
+  }
+}
+
 const aboutOneManifest = new Set(["repository-damaged", "repository-newer"]);
 
 /**
@@ -39,11 +53,7 @@ export async function findBackup(
   name: string,
   { signal }: { signal: AbortSignal },
 ): Promise<BackupHeader> {
-  const manifests: { key: string; id: string }[] = [];
-  for await (const { key } of store.list("", { signal })) {
-    const parsed = parseManifestKey(key);
-    if (parsed !== undefined) manifests.push({ key, id: parsed.id });
-  }
+  const manifests = await Array.fromAsync(listManifests(store, { signal }));
   const latest = /^(?:(.+):)?latest$/.exec(name);
   if (latest !== null) return await findLatest(store, { manifests, of: latest[1], signal });
   const found = manifests.filter(({ id }) => name !== "" && id.startsWith(name));

@@ -1,4 +1,4 @@
-/** The signed part of a manifest, in clear. README.md, "Manifest". */
+/** The signed part of a manifest, in clear. docs/format.md, "Manifest". */
 export interface BackupHeader {
   format: 1;
   repository: string;

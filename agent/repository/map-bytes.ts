@@ -22,7 +22,7 @@ export interface MapName {
   map: number;
 }
 
-/** The object's bytes. README.md, "Maps". */
+/** The object's bytes. docs/format.md, "Maps". */
 export function encodeMap(
   epoch: EpochKeys,
   name: MapName,

@@ -39,6 +39,54 @@ export function manifestKey({ instance, id }: Backup): string {
   return `${instance}/backups/${id}/manifest`;
 }
 
+/**
+ * What operators and pruners write, and hosts may not: a host's right ends at its instance's folder,
+ * and no instance can have this name.
+ */
+export const controlFolder = "~control";
+
+/** Lists of recipients after the one in repository.json; the highest number counts. */
+export const recipientsPrefix = `${controlFolder}/recipients/`;
+
+export function recipientsKey(number: number): string {
+  return recipientsPrefix + ordinal(number);
+}
+
+/** Later sealings of an epoch's file; the highest number counts. */
+export function resealedPrefix({ instance, epoch }: Epoch): string {
+  return `${controlFolder}/epochs/${instance}/${epoch}/`;
+}
+
+export function resealedKey(epoch: Epoch, number: number): string {
+  return `${resealedPrefix(epoch)}${ordinal(number)}.age`;
+}
+
+/** What people said of a backup, in order: delete, undelete, hold, release. */
+export function marksPrefix({ instance, id }: Backup): string {
+  return `${controlFolder}/marks/${instance}/${id}/`;
+}
+
+export function markKey(backup: Backup, number: number): string {
+  return marksPrefix(backup) + ordinal(number);
+}
+
+/** Says that the backup was removed by a prune: why its manifest is missing from the chain. */
+export function removedKey({ instance, id }: Backup): string {
+  return `${controlFolder}/removed/${instance}/${id}`;
+}
+
+/** What a prune saw, for the next one. */
+export const prunesPrefix = `${controlFolder}/prunes/`;
+
+export function pruneKey(number: number): string {
+  return prunesPrefix + ordinal(number);
+}
+
+/** Eight digits, so that the order of keys is the order of numbers. */
+function ordinal(number: number): string {
+  return String(number).padStart(8, "0");
+}
+
 /** The backup whose manifest it is, or undefined when the key is no manifest's. */
 export function parseManifestKey(key: string): { instance: InstanceId; id: BackupId } | undefined {
   const [instance = "", backups, id = "", manifest, ...more] = key.split("/");

@@ -10,6 +10,7 @@ import {
 import { openEpochFile, sealEpochFile } from "./epoch-file.ts";
 import { generateIdentity } from "./identity.ts";
 import { initRepository } from "./init-repository.ts";
+import { fileRecipient } from "./recipient.ts";
 import { encodeBody } from "./manifest-bytes.ts";
 import { encodeMap } from "./map-bytes.ts";
 import type { BackupHeader } from "./manifest.ts";
@@ -166,9 +167,17 @@ test("openRepository() tells none, a damaged one and a newer one apart", async (
   await assert.rejects(openRepository(store, { signal }), { code: "repository-unknown" });
   const { recipient } = await generateIdentity();
   const now = new Date("2026-11-20T10:00:00.000Z");
-  const info = await initRepository(store, { recipients: [recipient], now, signal });
+  const info = await initRepository(store, {
+    recipients: [fileRecipient(recipient, { now })],
+    now,
+    signal,
+  });
   assert.deepEqual(await openRepository(store, { signal }), info);
-  const again = initRepository(store, { recipients: [recipient], now, signal });
+  const again = initRepository(store, {
+    recipients: [fileRecipient(recipient, { now })],
+    now,
+    signal,
+  });
   await assert.rejects(again, { code: "target-exists" });
   const damage = { code: "repository-damaged", message: /repository\.json/ };
   for (const json of ["", "{}", "null", "[]", JSON.stringify({ ...info, id: "x" })]) {
@@ -182,7 +191,7 @@ test("openRepository() tells none, a damaged one and a newer one apart", async (
 test("initRepository() needs at least one recipient, and leaves nothing when one is wrong", async () => {
   const store = createMemoryStore();
   const now = new Date("2026-11-20T10:00:00.000Z");
-  for (const recipients of [[], ["age1nonsense"]])
+  for (const recipients of [[], [fileRecipient("age1nonsense", { now })]])
     await assert.rejects(initRepository(store, { recipients, now, signal }), {
       code: "config-invalid",
     });

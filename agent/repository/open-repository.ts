@@ -2,9 +2,11 @@ import { DbctlError } from "../../core/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { damaged, newer } from "./damage.ts";
 import { randomIdPattern } from "./identifier.ts";
-import { isoTime, list, oneOf, record, text } from "./json-shape.ts";
+import { isoTime, oneOf, record, text } from "./json-shape.ts";
 import { repositoryKey } from "./object-key.ts";
 import { readObject } from "./read-object.ts";
+import { type Recipient, recipientsShape } from "./recipient.ts";
+import { currentRecipients } from "./recipient-list.ts";
 
 /** What `repository.json` says. Plain data. */
 export interface RepositoryInfo {
@@ -12,10 +14,10 @@ export interface RepositoryInfo {
   /** 32 hexadecimal digits. */
   id: string;
   created: string;
-  /** Bytes; how streams are cut (README.md, "Chunks"). */
+  /** Bytes; how streams are cut (docs/format.md, "Chunks"). */
   chunking: { min: number; mean: number; max: number };
-  /** age public keys; every epoch key is sealed to all of them. */
-  recipients: string[];
+  /** Every new epoch's key is sealed to all of them. */
+  recipients: Recipient[];
 }
 
 const maxBytes = 1 << 20;
@@ -35,7 +37,8 @@ export async function openRepository(
       cause: error,
     });
   }
-  return parseRepositoryInfo(bytes.toString());
+  const info = parseRepositoryInfo(bytes.toString());
+  return { ...info, recipients: await currentRecipients(store, info, { signal }) };
 }
 
 function parseRepositoryInfo(json: string): RepositoryInfo {
@@ -56,5 +59,5 @@ const infoShape = record<RepositoryInfo>({
   id: text(randomIdPattern),
   created: isoTime,
   chunking: record({ min: oneOf(262_144), mean: oneOf(1_048_576), max: oneOf(4_194_304) }),
-  recipients: list(text(/^age1[0-9a-z]{1,4000}$/), { max: 64 }),
+  recipients: recipientsShape,
 });

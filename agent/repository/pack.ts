@@ -15,14 +15,14 @@ export interface PackEntry {
   bytes: number;
 }
 
-/** First bytes of every pack; the eighth is the format. README.md, "Packs". */
+/** First bytes of every pack; the eighth is the format. docs/format.md, "Packs". */
 export const packMagic = Buffer.from("DBCTLPK\x01");
 const endMagic = Buffer.from("DBCTLPX\x01");
 const endBytes = 4 + endMagic.length;
 const entryBytes = 32 + 4 + 4;
 
 /** A pack is ended when it has reached this many bytes (or `maxPackChunks`). */
-export const packBytes = 32 << 20;
+export const packBytes = 16 << 20;
 export const maxPackChunks = 65_536;
 export const maxPackBytes = 64 << 20;
 

@@ -16,7 +16,7 @@ export const sealBytes = saltBytes + tagBytes;
 /** Every key seals one thing only (its salt is random), so the nonce (NIST SP 800-38D) may be fixed. */
 const nonce = Buffer.alloc(12);
 
-/** AES-256-GCM: salt (32), ciphertext, tag (16). README.md, "Sealed bytes". */
+/** AES-256-GCM: salt (32), ciphertext, tag (16). docs/format.md, "Sealed bytes". */
 export function seal(epoch: EpochKeys, as: SealedAs, plain: Uint8Array): Buffer {
   const salt = randomBytes(saltBytes);
   const cipher = createCipheriv("aes-256-gcm", deriveKey(epoch, as.purpose, { salt }), nonce);

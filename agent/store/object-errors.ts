@@ -12,6 +12,14 @@ export function objectMissing(url: string, key: string): DbctlError {
   });
 }
 
+/** `until` is undefined for a legal hold, which has no end. */
+export function objectLocked(url: string, key: string, until: Date | undefined): DbctlError {
+  const end = until === undefined ? "under legal hold" : `retained until ${until.toISOString()}`;
+  return new DbctlError("object-locked", `Cannot remove ${key} in ${url}: it is ${end}`, {
+    remedy: until === undefined ? "Release the hold first" : "Wait for that time; nothing is wrong",
+  });
+}
+
 export function rangePastEnd(url: string, key: string): DbctlError {
   return new DbctlError(
     "repository-damaged",

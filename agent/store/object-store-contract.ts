@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import type { ObjectStore } from "./object-store.ts";
 
 const { signal } = new AbortController();
@@ -15,6 +15,7 @@ export function describeObjectStore(
     describePutThatFails(open);
     describeGet(open);
     describeList(open);
+    describeLocks(open);
   });
 }
 
@@ -25,8 +26,10 @@ function describePut(open: Open): void {
     await using scratch = await open();
     const pieces = [Buffer.alloc(0), Buffer.from("ab"), Buffer.alloc(3_000_000, 7)];
     const put = await scratch.store.put("a/b", pieces, { signal });
-    assert.deepEqual(put, { key: "a/b", size: 3_000_002 });
-    assert.deepEqual(await scratch.store.head("a/b", { signal }), put);
+    assert.deepEqual([put.key, put.size], ["a/b", 3_000_002]);
+    const head = await scratch.store.head("a/b", { signal });
+    assert.deepEqual([head?.key, head?.size], ["a/b", 3_000_002]);
+    assert.ok(Math.abs(Number(head?.created) - Date.now()) < 300_000, String(head?.created));
     assert.ok((await bytesOf(scratch.store, "a/b")).equals(Buffer.concat(pieces)));
   });
 
@@ -113,6 +116,7 @@ function describePutThatFails(open: Open): void {
     await assert.rejects(Array.fromAsync(store.get("a", gone)), /enough/);
     await assert.rejects(store.head("a", gone), /enough/);
     await assert.rejects(Array.fromAsync(store.list("", gone)), /enough/);
+    await assert.rejects(Array.fromAsync(store.listFolders("", gone)), /enough/);
     await assert.rejects(store.delete("a", gone), /enough/);
     assert.deepEqual(await keysOf(store), ["a"]);
   });
@@ -177,10 +181,28 @@ function describeList(open: Open): void {
     assert.deepEqual(await keysOf(store, "a/"), ["a/a/z", "a/b", "a/b.c"]);
     assert.deepEqual(await keysOf(store, "a/b"), ["a/b", "a/b.c"]);
     assert.deepEqual(await keysOf(store, "a/a/zz"), []);
-    assert.deepEqual(await Array.fromAsync(store.list("a/b", { signal })), [
-      { key: "a/b", size: 3 },
-      { key: "a/b.c", size: 0 },
-    ]);
+    const sizes = await Array.fromAsync(store.list("a/b", { signal }));
+    assert.deepEqual(
+      sizes.map(({ key, size, created }) => [key, size, created instanceof Date]),
+      [
+        ["a/b", 3, true],
+        ["a/b.c", 0, true],
+      ],
+    );
+  });
+
+  test("listFolders() gives each name below the prefix once, in the order of keys", async () => {
+    await using scratch = await open();
+    const { store } = scratch;
+    for (const key of ["a/b/1", "a/b/2", "a/c", "a-b/x", "B/y", "z"])
+      await store.put(key, [], { signal });
+    const foldersOf = (prefix: string) => Array.fromAsync(store.listFolders(prefix, { signal }));
+    assert.deepEqual(await foldersOf(""), ["B", "a-b", "a"]);
+    assert.deepEqual(await foldersOf("a/"), ["b"]);
+    assert.deepEqual(await foldersOf("none/"), []);
+    await store.delete("a/b/1", { signal });
+    await store.delete("a/b/2", { signal });
+    assert.deepEqual(await foldersOf("a/"), []);
   });
 
   test("list() copes with objects that come and go meanwhile", async () => {
@@ -215,6 +237,43 @@ function describeList(open: Open): void {
     resolve();
     await put;
     assert.deepEqual(await keysOf(scratch.store), ["a"]);
+  });
+}
+
+function describeLocks(open: Open): void {
+  test("a store that says it has locks keeps what is locked", async () => {
+    await using scratch = await open();
+    const { store } = scratch;
+    assert.equal(store.locks !== undefined, store.can.objectLock || store.can.legalHold);
+    if (!store.can.objectLock) return;
+    await store.put("a", [Buffer.from("x")], { signal });
+    const until = new Date(Math.ceil(Date.now() / 1000) * 1000 + 2000);
+    await store.locks?.retain("a", { mode: "compliance", until }, { signal });
+    assert.deepEqual((await store.locks?.get("a", { signal }))?.retain?.until, until);
+    await assert.rejects(store.delete("a", { signal }), { code: "object-locked" });
+    const longer = { mode: "compliance", until: new Date(+until + 1000) } as const;
+    await store.locks?.retain("a", longer, { signal });
+    const shorter = { mode: "compliance", until: new Date(+until - 1000) } as const;
+    await assert.rejects(async () => store.locks?.retain("a", shorter, { signal }), {
+      code: "object-locked",
+    });
+    assert.equal((await bytesOf(store, "a")).toString(), "x");
+    await sleep(+longer.until - Date.now() + 1000);
+    await store.delete("a", { signal });
+    await assertEmpty(store);
+  });
+
+  test("a store that says it has holds keeps what is held, until it is released", async () => {
+    await using scratch = await open();
+    const { store } = scratch;
+    if (!store.can.legalHold) return;
+    await store.put("a", [], { signal });
+    await store.locks?.setLegalHold("a", true, { signal });
+    assert.equal((await store.locks?.get("a", { signal }))?.legalHold, true);
+    await assert.rejects(store.delete("a", { signal }), { code: "object-locked" });
+    await store.locks?.setLegalHold("a", false, { signal });
+    await store.delete("a", { signal });
+    await assertEmpty(store);
   });
 }
 

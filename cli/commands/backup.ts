@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { createStore, parseTarget, resolvePassword } from "../../agent/adapters.ts";
+import { openStore, parseTarget, resolvePassword } from "../../agent/adapters.ts";
 import type { BackupEvent, FinishedBackup } from "../../agent/backup/back-up-database.ts";
 import { startBackup } from "../../agent/backup/start-backup.ts";
 import { accessDatabase } from "../../agent/database-access.ts";
@@ -84,7 +84,7 @@ async function backUp(url: string, flags: DirectFlags): Promise<void> {
   const events = startBackup(
     {
       database: accessDatabase(target, await resolvePassword(target, process.env)),
-      store: createStore(repo),
+      store: await openStore(repo),
       storeUrl: repo,
       stateDir: stateFolder(process.env, process.getuid?.()),
       now: () => new Date(),

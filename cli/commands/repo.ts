@@ -1,8 +1,9 @@
 import { open, rm } from "node:fs/promises";
 import { Command } from "commander";
-import { createStore } from "../../agent/adapters.ts";
+import { openStore } from "../../agent/adapters.ts";
 import { generateIdentity } from "../../agent/repository/identity.ts";
 import { initRepository } from "../../agent/repository/init-repository.ts";
+import { fileRecipient } from "../../agent/repository/recipient.ts";
 import { DbctlError } from "../../core/errors.ts";
 import { printResult } from "../output/print-result.ts";
 import { jsonOption } from "./options.ts";
@@ -32,13 +33,17 @@ interface InitOptions {
 
 /** Writes the identity before the repository: one that nobody can open must never exist. */
 async function init_(url: string, { identityOut, json, signal }: InitOptions): Promise<void> {
-  const store = createStore(url);
+  const store = await openStore(url);
   const { identity, recipient } = await generateIdentity();
   const now = new Date();
   const text = `# created: ${now.toISOString()}\n# public key: ${recipient}\n${identity.reveal()}\n`;
   await writeNewFile(identityOut, text);
   try {
-    const { id } = await initRepository(store, { recipients: [recipient], now, signal });
+    const { id } = await initRepository(store, {
+      recipients: [fileRecipient(recipient, { now })],
+      now,
+      signal,
+    });
     const lines = [
       `Repository ${id} is ready at ${store.url}.`,
       `The identity that opens its backups is in ${identityOut}. Without it nothing can be restored:`,

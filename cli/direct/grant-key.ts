@@ -1,4 +1,4 @@
-import { createStore } from "../../agent/adapters.ts";
+import { openStore } from "../../agent/adapters.ts";
 import { type SealedGrant, sealGrant } from "../../agent/grants/epoch-grant.ts";
 import { readIdentityFile } from "../../agent/repository/identity.ts";
 import { findBackup } from "../../agent/repository/list-backups.ts";
@@ -42,7 +42,7 @@ export async function grantKey(
   const recipient = await recipientOf(channel, { host, signal });
   await pinRecipient({ controller: channel.address, host, recipient });
   const identity = await readIdentityFile(file);
-  const store = createStore(repo ?? repositoryUrl);
+  const store = await openStore(repo ?? repositoryUrl);
   const header = await findBackup(store, id, { signal });
   if (header.id !== id) throw unknownBackup(id);
   const epoch = await readEpochFile(store, header, { identity, signal });

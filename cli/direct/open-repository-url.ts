@@ -1,4 +1,4 @@
-import { createStore } from "../../agent/adapters.ts";
+import { openStore } from "../../agent/adapters.ts";
 import { readIdentityFile } from "../../agent/repository/identity.ts";
 import { findBackup } from "../../agent/repository/list-backups.ts";
 import { openBackup, type OpenBackup } from "../../agent/repository/open-backup.ts";
@@ -14,7 +14,7 @@ export async function openRepositoryUrl(
   url: string,
   { signal }: { signal: AbortSignal },
 ): Promise<OpenedRepository> {
-  const store = createStore(url);
+  const store = await openStore(url);
   return { store, repository: await openRepository(store, { signal }) };
 }
 

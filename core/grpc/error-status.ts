@@ -38,6 +38,7 @@ const statusCodes = {
   "store-full": status.RESOURCE_EXHAUSTED,
   "store-io": status.UNKNOWN,
   busy: status.ABORTED,
+  "object-locked": status.FAILED_PRECONDITION,
   "repository-newer": status.FAILED_PRECONDITION,
   "protocol-violated": status.INTERNAL,
   "engine-refused": status.FAILED_PRECONDITION,

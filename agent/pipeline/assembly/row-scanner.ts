@@ -10,7 +10,7 @@ export const INPUT_BYTES: usize = 0x80000;
 /** Where a chunk grows. */
 const CHUNK: usize = INPUT + INPUT_BYTES;
 
-/** Bytes of a chunk: design of the repository, section "Chunks" of agent/repository/README.md. */
+/** Bytes of a chunk: design of the repository, docs/format.md, section "Chunks". */
 const MIN: u32 = 256 << 10;
 const MEAN: u32 = 1 << 20;
 const MAX: u32 = 4 << 20;

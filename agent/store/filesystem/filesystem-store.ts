@@ -10,7 +10,7 @@ import { assertKey } from "../store-key.ts";
 import { syncFolder } from "../../../core/sync-folder.ts";
 import { DurableFolders } from "./durable-folders.ts";
 import { errnoOf, fileError } from "./file-error.ts";
-import { listFolder } from "./list-folder.ts";
+import { listFolder, listSubfolders } from "./list-folder.ts";
 import { removeStaleUploads } from "./stale-uploads.ts";
 
 /** A store below a folder, which need not exist yet. Files have mode 0600, folders 0700. */
@@ -20,10 +20,12 @@ export function createFilesystemStore(folder: string): ObjectStore {
   const place: Place = { root, url: pathToFileURL(root).href, folders, isSwept: false };
   return {
     url: place.url,
+    can: { createOnlyBytes: Infinity, objectLock: false, legalHold: false, storageClasses: [] },
     put: (key, body, { signal }) => put(place, key, { body, signal }),
     get: (key, { range, signal }) => get(place, key, { range, signal }),
     head: (key, { signal }) => head(place, key, signal),
     list: (prefix, { signal }) => listFolder({ root, prefix, signal }),
+    listFolders: (prefix, { signal }) => listSubfolders({ root, prefix, signal }),
     delete: (key, { signal }) => remove(place, key, signal),
   };
 }
@@ -175,7 +177,8 @@ async function head(
   signal.throwIfAborted();
   try {
     const found = await lstat(path);
-    return found.isFile() ? { key, size: found.size } : undefined;
+    // Nobody can set the ctime of a file, as one can the mtime.
+    return found.isFile() ? { key, size: found.size, created: found.ctime } : undefined;
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw fileError("look at", path, error);

@@ -26,8 +26,22 @@ export async function* listFolder(
       if (key.startsWith(prefix) || prefix.startsWith(key))
         yield* listFolder({ root, prefix, signal }, key);
     } else if (key.startsWith(prefix)) {
-      const size = await sizeOf(join(root, key));
-      if (size !== undefined) yield { key, size };
+      const found = await lookAt(join(root, key));
+      if (found !== undefined) yield { key, ...found };
+    }
+  }
+}
+
+/** The folders in `root/prefix` that hold anything; `prefix` is empty or ends with `/`. */
+export async function* listSubfolders(listing: Listing): AsyncGenerator<string, void> {
+  const { root, prefix, signal } = listing;
+  signal.throwIfAborted();
+  for (const name of await namesIn(join(root, prefix))) {
+    if (!name.endsWith("/")) continue;
+    // An empty folder is no part of any key.
+    for await (const _ of listFolder(listing, prefix + name)) {
+      yield name.slice(0, -1);
+      break;
     }
   }
 }
@@ -46,9 +60,10 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+async function lookAt(path: string): Promise<{ size: number; created: Date } | undefined> {
   try {
-    return (await lstat(path)).size;
+    const { size, ctime } = await lstat(path);
+    return { size, created: ctime };
   } catch (error) {
     // Removed while we were listing.
     if (errnoOf(error) === "ENOENT") return undefined;

@@ -1,16 +1,29 @@
-import { objectExists, objectMissing, rangePastEnd } from "../object-errors.ts";
+import { objectExists, objectLocked, objectMissing, rangePastEnd } from "../object-errors.ts";
 import { obeySignal } from "../obey-signal.ts";
-import type { ByteRange, ObjectInfo, ObjectStore } from "../object-store.ts";
+import type {
+  ByteRange,
+  ObjectInfo,
+  ObjectLock,
+  ObjectLocks,
+  ObjectStore,
+} from "../object-store.ts";
 import { assertKey } from "../store-key.ts";
 
 const url = "memory://";
 
-/** A store that lives as long as the process. The objects are there to be looked at and spoilt. */
+/**
+ * A store that lives as long as the process. The objects are there to be looked at and spoilt; `now`
+ * is the store's clock.
+ */
 export function createMemoryStore(
   objects: Map<string, Uint8Array> = new Map<string, Uint8Array>(),
+  { now = () => new Date() }: { now?: () => Date } = {},
 ): ObjectStore {
+  const facts = new Map<string, Facts>();
   return {
     url,
+    can: { createOnlyBytes: Infinity, objectLock: true, legalHold: true, storageClasses: [] },
+    locks: lockIn(objects, facts, now),
     async put(key, body, { signal }) {
       assertKey(key);
       const pieces = await Array.fromAsync(obeySignal(body, signal));
@@ -18,18 +31,64 @@ export function createMemoryStore(
       if (objects.has(key)) throw objectExists(url, key);
       const bytes = Buffer.concat(pieces);
       objects.set(key, bytes);
+      facts.set(key, { created: now(), lock: { legalHold: false } });
       return { key, size: bytes.length };
     },
     get: (key, { range, signal }) => read(objects, { key, range, signal }),
     async head(key, { signal }) {
       signal.throwIfAborted();
       const bytes = objects.get(key);
-      return bytes === undefined ? undefined : { key, size: bytes.length };
+      return bytes === undefined ? undefined : infoOf(key, bytes, facts);
     },
-    list: (prefix, { signal }) => list(objects, prefix, signal),
+    list: (prefix, { signal }) => list({ objects, facts }, prefix, signal),
+    listFolders: (prefix, { signal }) => listFolders(objects, prefix, signal),
     async delete(key, { signal }) {
       signal.throwIfAborted();
+      const { retain, legalHold } = facts.get(key)?.lock ?? { legalHold: false };
+      if (objects.has(key) && legalHold) throw objectLocked(url, key, undefined);
+      if (objects.has(key) && retain !== undefined && retain.until > now())
+        throw objectLocked(url, key, retain.until);
       objects.delete(key);
+    },
+  };
+}
+
+interface Facts {
+  created: Date;
+  lock: ObjectLock;
+}
+
+function infoOf(key: string, bytes: Uint8Array, facts: Map<string, Facts>): ObjectInfo {
+  const created = facts.get(key)?.created;
+  return { key, size: bytes.length, ...(created === undefined ? {} : { created }) };
+}
+
+function lockIn(
+  objects: Map<string, Uint8Array>,
+  facts: Map<string, Facts>,
+  now: () => Date,
+): ObjectLocks {
+  const lockOf = (key: string): ObjectLock => {
+    const lock = facts.get(key)?.lock;
+    if (lock === undefined || !objects.has(key)) throw objectMissing(url, key);
+    return lock;
+  };
+  return {
+    async get(key, { signal }) {
+      signal.throwIfAborted();
+      return { ...lockOf(key) };
+    },
+    async retain(key, retain, { signal }) {
+      signal.throwIfAborted();
+      const lock = lockOf(key);
+      const holds = lock.retain?.until;
+      if (holds !== undefined && holds > now() && retain.until < holds)
+        throw objectLocked(url, key, holds);
+      lock.retain = { ...retain };
+    },
+    async setLegalHold(key, hold, { signal }) {
+      signal.throwIfAborted();
+      lockOf(key).legalHold = hold;
     },
   };
 }
@@ -52,7 +111,7 @@ async function* read(
 }
 
 async function* list(
-  objects: Map<string, Uint8Array>,
+  { objects, facts }: { objects: Map<string, Uint8Array>; facts: Map<string, Facts> },
   prefix: string,
   signal: AbortSignal,
 ): AsyncGenerator<ObjectInfo, void> {
@@ -60,7 +119,22 @@ async function* list(
   for (const key of keys.toSorted(byBytes)) {
     signal.throwIfAborted();
     const bytes = objects.get(key);
-    if (bytes !== undefined) yield { key, size: bytes.length };
+    if (bytes !== undefined) yield infoOf(key, bytes, facts);
+  }
+}
+
+async function* listFolders(
+  objects: Map<string, Uint8Array>,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<string, void> {
+  signal.throwIfAborted();
+  const inner = [...objects.keys()].filter((key) => key.startsWith(prefix));
+  const names = inner.map((key) => key.slice(prefix.length).split("/"));
+  const folders = new Set(names.flatMap(([name = "", ...rest]) => (rest.length > 0 ? [name] : [])));
+  for (const name of [...folders].toSorted((a, b) => byBytes(`${a}/`, `${b}/`))) {
+    signal.throwIfAborted();
+    yield name;
   }
 }
 
