@@ -32,6 +32,10 @@ const needs = {
     files: ["/usr/sbin/mariadbd", "/usr/bin/mariadb", "/usr/bin/mariadb-dump"],
   },
   nats: { name: "nats-server", files: ["/usr/sbin/nats-server"] },
+  s3: {
+    name: "Ceph with its S3 gateway",
+    files: ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw"].map((x) => `/usr/bin/${x}`),
+  },
   systemd: { name: "systemd-analyze", files: ["/usr/bin/systemd-analyze"] },
 };
 

@@ -35,6 +35,11 @@ function installServers() {
     ["/usr/share/postgresql/15/extension/hstore.control", "postgresql-contrib"],
     ["/usr/sbin/mariadbd", "mariadb-server"],
     ["/usr/sbin/nats-server", "nats-server"],
+    // An S3 server for the tests.
+    ["/usr/bin/ceph-mon", "ceph-mon"],
+    ["/usr/bin/ceph-osd", "ceph-osd"],
+    ["/usr/bin/radosgw", "radosgw"],
+    ["/usr/bin/ceph", "ceph-common"],
     // For systemd-analyze: the units in deploy/ are tested with it.
     ["/usr/bin/systemd-analyze", "systemd"],
     ...(process.argv[2] === "bench" ? [["/usr/bin/zstd", "zstd"]] : []),
