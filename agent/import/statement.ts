@@ -78,10 +78,15 @@ export interface Survey {
   fileBytes: number;
   bytes: number;
   lines: number;
-  /** Client commands (`\!`, `source`, …) that forbid to run any of it. */
-  commands: { command: string; place: Place }[];
+  /** What forbids to run any of it: client commands (`\!`, `source`, …), as a phrase. */
+  refusals: Refusal[];
   /** The first damage; null when the dump is whole. */
   damage: Damage | null;
+}
+
+export interface Refusal {
+  what: string;
+  place: Place;
 }
 
 export type Dialect = "postgres" | "mysql";
