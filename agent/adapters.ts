@@ -1,5 +1,6 @@
 import { DbctlError } from "../core/errors.ts";
-import type { Secret } from "../core/secret.ts";
+import { Secret } from "../core/secret.ts";
+import { readSecretFile } from "../core/secret-file.ts";
 import type { Engine } from "./engines/engine.ts";
 import { createMysqlEngine } from "./engines/mysql/engine.ts";
 import { type MysqlTarget, parseMysqlTarget } from "./engines/mysql/target.ts";
@@ -7,6 +8,7 @@ import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/passwor
 import { createPostgresEngine } from "./engines/postgres/engine.ts";
 import { parsePostgresTarget, type PostgresTarget } from "./engines/postgres/target.ts";
 import { resolvePassword as resolvePostgresPassword } from "./engines/postgres/password.ts";
+import type { KeyService } from "./kms/key-service.ts";
 import { createFilesystemStore, parseFileUrl } from "./store/filesystem/filesystem-store.ts";
 import type { ObjectStore } from "./store/object-store.ts";
 
@@ -72,6 +74,37 @@ export function createEngine(of: Target, password: Secret | undefined): Engine {
  */
 export async function openStore(url: string): Promise<ObjectStore> {
   return createFilesystemStore(parseFileUrl(url));
+}
+
+/** Opens the key that a URL names: `awskms:///alias/name`, `vault://host:8200/transit/keys/name`. */
+export async function openKeyService(url: string, env: NodeJS.ProcessEnv): Promise<KeyService> {
+  const scheme = /^([a-z]+):/.exec(url)?.[1];
+  switch (scheme) {
+    case "awskms": {
+      const aws = await import("./kms/aws/aws-key-service.ts");
+      return aws.createAwsKeyService(aws.parseAwsKmsUrl(url));
+    }
+    case "vault": {
+      const vault = await import("./kms/vault/vault-key-service.ts");
+      return vault.createVaultKeyService(vault.parseVaultUrl(url), await readVaultToken(env));
+    }
+    default:
+      throw new DbctlError("usage", `Cannot use ${JSON.stringify(url)} as a key: unknown scheme`, {
+        remedy: "Write awskms:///alias/NAME?region=… or vault://host:8200/transit/keys/NAME",
+      });
+  }
+}
+
+async function readVaultToken({
+  VAULT_TOKEN,
+  VAULT_TOKEN_FILE,
+}: NodeJS.ProcessEnv): Promise<Secret> {
+  const file = VAULT_TOKEN_FILE === undefined ? undefined : await readSecretFile(VAULT_TOKEN_FILE);
+  const token = (VAULT_TOKEN ?? file)?.trim();
+  if (token !== undefined && token !== "") return new Secret(token);
+  throw new DbctlError("access-denied", "Cannot ask Vault: there is no token", {
+    remedy: "Set VAULT_TOKEN, or VAULT_TOKEN_FILE to a file of mode 0600",
+  });
 }
 
 /** For messages: what may be a password between `:` and `@` is left out. */

@@ -42,7 +42,8 @@ const layerDoors: Record<string, readonly string[]> = {
   "agent/pipeline": [],
 };
 
-const adapter = /^agent\/(?:engines\/(?:postgres|mysql|memory)|store\/(?:filesystem|memory))\//;
+const adapter =
+  /^agent\/(?:engines\/(?:postgres|mysql|memory)|store\/(?:filesystem|memory|s3|azure|gcs)|kms\/(?:aws|vault))\//;
 const mayImportAdapters =
   /^(?:agent\/(?:adapters|main|data-worker)\.ts$|cli\/direct\/|integration\/)/;
 /** Where the command line runs the agent's use cases in its own process. */

@@ -2,6 +2,7 @@ import { DbctlError } from "../../core/errors.ts";
 import { ChunkCodec } from "./chunk-codec.ts";
 import { release } from "./chunk-memory.ts";
 import { damageOf } from "./damage.ts";
+import { findEpochFile } from "./find-epoch-file.ts";
 import type { ChunkRef } from "./map.ts";
 import { epochKey, manifestKey, mapKey, packKey } from "./object-key.ts";
 import type { OpenBackup } from "./open-backup.ts";
@@ -40,7 +41,7 @@ export async function* checkBackup(
   options: CheckOptions,
 ): AsyncGenerator<CheckEvent, void> {
   const { header } = backup;
-  yield* checkThere(backup, epochKey(header), options);
+  yield* checkEpoch(backup, options);
   const codec = new ChunkCodec(backup.epoch);
   const sizes = new Map(header.packs.map(({ pack, size }) => [pack, size]));
   const seen = new Set<string>();
@@ -58,12 +59,12 @@ export async function* checkBackup(
 /** A pack's frames by their place, and the streams that need them. */
 type Frames = Map<number, { ref: ChunkRef; streams: Set<number> }>;
 
-async function* checkThere(
-  { store }: OpenBackup,
-  object: string,
+async function* checkEpoch(
+  { store, header }: OpenBackup,
   { signal }: CheckOptions,
 ): AsyncGenerator<CheckEvent, void> {
-  if ((await store.head(object, { signal })) === undefined)
+  const object = epochKey(header);
+  if ((await findEpochFile(store, header, { signal })) === undefined)
     yield { kind: "damage", damage: { object, what: "it is not there", streams: [] } };
 }
 

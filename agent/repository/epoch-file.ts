@@ -39,7 +39,7 @@ export function encrypterFor(recipients: string[]): Encrypter {
   return encrypter;
 }
 
-/** `identity-wrong` when the file was not sealed for this identity. */
+/** Takes one or more identities, one a line. `identity-wrong` when none of them opens the file. */
 export async function openEpochFile(
   bytes: Uint8Array,
   identity: Secret,
@@ -47,7 +47,7 @@ export async function openEpochFile(
 ): Promise<EpochFile> {
   const decrypter = new Decrypter();
   try {
-    decrypter.addIdentity(identity.reveal());
+    for (const one of identity.reveal().split("\n")) decrypter.addIdentity(one);
   } catch (cause) {
     throw wrongIdentity(object, "what was given is no age identity", cause);
   }

@@ -7,7 +7,8 @@ import { ChunkIndex } from "./chunk-index.ts";
 import type { EpochKeys } from "./epoch.ts";
 import { epochKeysOf, sealEpochFile } from "./epoch-file.ts";
 import { newTimedId, parseInstanceId } from "./identifier.ts";
-import { epochKey, manifestKey, packPrefix } from "./object-key.ts";
+import { findEpochFile } from "./find-epoch-file.ts";
+import { endedKey, epochKey, manifestKey, packPrefix } from "./object-key.ts";
 import type { RepositoryInfo } from "./open-repository.ts";
 import { lockFile } from "./process-lock.ts";
 import { generateSigningKey, type SigningKey } from "./signer.ts";
@@ -130,15 +131,15 @@ interface Waiting {
   signal: AbortSignal;
 }
 
-/** Young enough, and the store still has the key that every backup of the epoch needs. */
+/** Young enough, not ended by an operator, and the store still has the key that its backups need. */
 async function isUsable(
   { epoch }: SavedState,
   { store, now, signal }: Waiting & { now: Date },
 ): Promise<boolean> {
   if (now.getTime() - Date.parse(epoch.created) > maxEpochAgeMs) return false;
-  return (
-    (await ifAllowed(() => store.head(epochKey(epoch), { signal }), { size: 0 })) !== undefined
-  );
+  const found = await ifAllowed(() => findEpochFile(store, epoch, { signal }), "unknown");
+  const ended = await ifAllowed(() => store.head(endedKey(epoch), { signal }), undefined);
+  return found !== undefined && ended === undefined;
 }
 
 /** Finds out whether the manifest that was under way when the last process died is there. */

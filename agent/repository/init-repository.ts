@@ -23,7 +23,7 @@ export async function initRepository(
   encrypterFor(recipients.map(({ recipient }) => recipient));
   if ((await store.head(repositoryKey, { signal })) !== undefined) throw exists(store);
   await probeStore(store, { signal });
-  const info: RepositoryInfo = {
+  const info: Omit<RepositoryInfo, "list"> = {
     format: 1,
     id: newRandomId(),
     created: now.toISOString(),

@@ -61,6 +61,20 @@ export function resealedKey(epoch: Epoch, number: number): string {
   return `${resealedPrefix(epoch)}${ordinal(number)}.age`;
 }
 
+/** Its host shall begin a new epoch. */
+export function endedKey({ instance, epoch }: Epoch): string {
+  return `${controlFolder}/ended/${instance}/${epoch}`;
+}
+
+/** The epoch whose file it is: as its host put it, or undefined when the key is no epoch file's. */
+export function parseEpochKey(key: string): { instance: InstanceId; epoch: string } | undefined {
+  const [instance = "", epochs, file = "", ...more] = key.split("/");
+  const epoch = file.slice(0, -".age".length);
+  const right = epochs === "epochs" && file.endsWith(".age") && more.length === 0;
+  if (!right || !instancePattern.test(instance) || !timedIdPattern.test(epoch)) return undefined;
+  return { instance: instance as InstanceId, epoch };
+}
+
 /** What people said of a backup, in order: delete, undelete, hold, release. */
 export function marksPrefix({ instance, id }: Backup): string {
   return `${controlFolder}/marks/${instance}/${id}/`;

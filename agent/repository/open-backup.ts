@@ -10,6 +10,7 @@ import type { StreamMap } from "./map.ts";
 import { MapReader, maxMapBytes } from "./map-bytes.ts";
 import type { BackupHeader } from "./manifest.ts";
 import { decodeBody, type ManifestBody } from "./manifest-bytes.ts";
+import { findEpochFile } from "./find-epoch-file.ts";
 import { epochKey, manifestKey, mapKey } from "./object-key.ts";
 import type { RepositoryInfo } from "./open-repository.ts";
 import { readHeader } from "./read-header.ts";
@@ -19,7 +20,7 @@ export interface OpenBackupOptions {
   store: ObjectStore;
   repository: RepositoryInfo;
   header: BackupHeader;
-  /** An age identity that may open the epoch, or the epoch's key itself. */
+  /** age identities, one a line, of which one may open the epoch; or the epoch's key itself. */
   keys: { identity: Secret } | { epoch: EpochKeys };
   signal: AbortSignal;
 }
@@ -57,18 +58,48 @@ async function openEpoch({ store, header, keys, signal }: OpenBackupOptions): Pr
   return epochKeysOf(await readEpochFile(store, header, { identity: keys.identity, signal }));
 }
 
+/** The file of an epoch, opened with an identity; it must be that very epoch's. */
+export async function readEpoch(
+  store: ObjectStore,
+  epoch: { repository: string; instance: string; epoch: string },
+  { identity, signal }: { identity: Secret; signal: AbortSignal },
+): Promise<EpochFile> {
+  const { object, sealed } = await readSealedEpoch(store, epoch, { signal });
+  const file = await openEpochFile(sealed, identity, object);
+  const place = [epoch.repository, epoch.instance, epoch.epoch];
+  if (!isDeepStrictEqual([file.repository, file.instance, file.epoch], place))
+    throw damaged(object, `it is the key of ${file.instance}, epoch ${file.epoch}`);
+  return file;
+}
+
+/** A rotation may remove the object that was found: then there is a later one. */
+async function readSealedEpoch(
+  store: ObjectStore,
+  epoch: { instance: string; epoch: string },
+  { signal }: { signal: AbortSignal },
+): Promise<{ object: string; sealed: Buffer }> {
+  for (let last = ""; ;) {
+    const object = (await findEpochFile(store, epoch, { signal }))?.key ?? epochKey(epoch);
+    try {
+      return {
+        object,
+        sealed: await readObject(store, object, { max: maxEpochFileBytes, signal }),
+      };
+    } catch (error) {
+      const isGone = error instanceof DbctlError && error.code === "object-missing";
+      if (!isGone || object === last) throw error;
+      last = object;
+    }
+  }
+}
+
 /** The epoch's file of a backup, opened with an identity; it must be that very epoch's. */
 export async function readEpochFile(
   store: ObjectStore,
   header: BackupHeader,
   { identity, signal }: { identity: Secret; signal: AbortSignal },
 ): Promise<EpochFile> {
-  const object = epochKey(header);
-  const sealed = await readObject(store, object, { max: maxEpochFileBytes, signal });
-  const file = await openEpochFile(sealed, identity, object);
-  const { repository, instance, epoch } = file;
-  if (!isDeepStrictEqual([repository, instance, epoch], placeOf(header)))
-    throw damaged(object, `it is the key of ${instance}, epoch ${epoch}`);
+  const file = await readEpoch(store, header, { identity, signal });
   if (file.signer !== header.signer)
     throw damaged(manifestKey(header), "it was signed by another host than the epoch's");
   return file;

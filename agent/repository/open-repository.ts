@@ -18,6 +18,8 @@ export interface RepositoryInfo {
   chunking: { min: number; mean: number; max: number };
   /** Every new epoch's key is sealed to all of them. */
   recipients: Recipient[];
+  /** Number of the list that they stand in; 0: in repository.json. */
+  list: number;
 }
 
 const maxBytes = 1 << 20;
@@ -38,10 +40,10 @@ export async function openRepository(
     });
   }
   const info = parseRepositoryInfo(bytes.toString());
-  return { ...info, recipients: await currentRecipients(store, info, { signal }) };
+  return { ...info, ...(await currentRecipients(store, info, { signal })) };
 }
 
-function parseRepositoryInfo(json: string): RepositoryInfo {
+function parseRepositoryInfo(json: string): Omit<RepositoryInfo, "list"> {
   try {
     const value: unknown = JSON.parse(json);
     const version = (value as { format?: unknown } | null)?.format;
@@ -54,7 +56,7 @@ function parseRepositoryInfo(json: string): RepositoryInfo {
   }
 }
 
-const infoShape = record<RepositoryInfo>({
+const infoShape = record<Omit<RepositoryInfo, "list">>({
   format: oneOf(1),
   id: text(randomIdPattern),
   created: isoTime,

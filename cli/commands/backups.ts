@@ -1,18 +1,18 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { parseBackupBody } from "../../agent/backup/backup-body.ts";
 import { listBackups } from "../../agent/repository/list-backups.ts";
 import type { BackupHeader } from "../../agent/repository/manifest.ts";
 import { DbctlError } from "../../core/errors.ts";
+import type { KeyFlags } from "../direct/held-keys.ts";
 import { openBackupByName, openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { reportError } from "../output/report-error.ts";
 import { listFleetBackups, showFleetBackup } from "./fleet-backups.ts";
-import { directRepoOption, jsonOption } from "./options.ts";
+import { directRepoOption, identityOption, jsonOption, passphraseOption } from "./options.ts";
 
-interface ShowFlags {
+interface ShowFlags extends KeyFlags {
   repo?: string;
-  identity?: string;
   json: boolean;
 }
 
@@ -30,15 +30,16 @@ export function backupsCommand(signal: AbortSignal): Command {
     .description("Shows what is in a backup: tables, objects, sizes, position.")
     .argument("<backup>", "an id, latest, or host/db:latest")
     .addOption(directRepoOption)
-    .addOption(new Option("--identity <file>", "opens the backup").env("DBCTL_IDENTITY"))
+    .addOption(identityOption)
+    .addOption(passphraseOption)
     .addOption(jsonOption)
     .addHelpText(
       "after",
       "\nExample:\n  dbctl backups show latest --repo file:///backups --identity identity.txt",
     )
-    .action(async (name: string, { repo, identity, json }: ShowFlags) => {
-      if (repo === undefined) return await showFleetBackup(name, { json, signal });
-      await showBackup(name, { repo, identity: requireIdentity(identity), json }, signal);
+    .action(async (name: string, { repo, ...flags }: ShowFlags) => {
+      if (repo === undefined) return await showFleetBackup(name, { json: flags.json, signal });
+      await showBackup(name, { ...flags, repo }, signal);
     });
   return new Command("backups")
     .description("Lists and shows backups.")
@@ -91,16 +92,9 @@ function summary({
   return { backup: id, state, kind, source, instance, epoch, started, finished, bytes };
 }
 
-function requireIdentity(identity: string | undefined): string {
-  if (identity !== undefined) return identity;
-  throw new DbctlError("usage", "Cannot open the backup: no identity is named", {
-    remedy: "Add --identity FILE, the key that opens this repository's backups",
-  });
-}
-
 async function showBackup(
   name: string,
-  flags: Required<ShowFlags>,
+  flags: ShowFlags & { repo: string },
   signal: AbortSignal,
 ): Promise<void> {
   const backup = await openBackupByName(name, { ...flags, signal });

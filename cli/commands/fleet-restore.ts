@@ -3,12 +3,12 @@ import { createClient } from "../../core/grpc/client.ts";
 import { JobsService } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import { openController } from "../controller-client.ts";
 import { grantKey, readFleetBackup } from "../direct/grant-key.ts";
+import type { KeyFlags } from "../direct/held-keys.ts";
 import { printJobs, waitForJobs } from "./watch-jobs.ts";
 
-export interface FleetRestoreFlags {
+export interface FleetRestoreFlags extends KeyFlags {
   /** `host/database`. */
   to: string;
-  identity: string;
   /** Where this machine reaches the repository, when it is not where the hosts do. */
   repo?: string;
   create: boolean;
@@ -19,11 +19,11 @@ export interface FleetRestoreFlags {
 
 /** Has the agent of a host restore a backup, with a key that is granted for this only. */
 export async function restoreFleet(name: string, flags: FleetRestoreFlags): Promise<void> {
-  const { to, identity, repo, create, wait, json, signal } = flags;
+  const { to, repo, create, wait, json, signal } = flags;
   const host = hostOf(to);
   using channel = await openController();
   const backup = await readFleetBackup(channel, name, { signal });
-  const epochKey = await grantKey(channel, backup, { host, identity, repo, signal });
+  const epochKey = await grantKey(channel, backup, { host, keys: flags, repo, signal });
   const client = createClient(JobsService, channel);
   const request = { backupId: backup.id, target: to, create, epochKey };
   const { job } = await client.enqueueRestore(request, { signal });

@@ -2,10 +2,10 @@ import { createClient } from "../../core/grpc/client.ts";
 import { JobsService } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import { openController } from "../controller-client.ts";
 import { grantKey, readFleetBackup } from "../direct/grant-key.ts";
+import type { KeyFlags } from "../direct/held-keys.ts";
 import { printJobs, waitForJobs } from "./watch-jobs.ts";
 
-export interface FleetVerifyFlags {
-  identity: string;
+export interface FleetVerifyFlags extends KeyFlags {
   /** Whose agent verifies; the backup's own host when unset. */
   host?: string;
   wait: boolean;
@@ -16,12 +16,12 @@ export interface FleetVerifyFlags {
 /** Has an agent verify a backup of the catalog, with a key that is granted for this only. */
 export async function verifyFleet(
   name: string,
-  { identity, wait, json, signal, ...flags }: FleetVerifyFlags,
+  { wait, json, signal, ...flags }: FleetVerifyFlags,
 ): Promise<void> {
   using channel = await openController();
   const backup = await readFleetBackup(channel, name, { signal });
   const host = flags.host ?? backup.database.split("/")[0] ?? "";
-  const epochKey = await grantKey(channel, backup, { host, identity, signal });
+  const epochKey = await grantKey(channel, backup, { host, keys: flags, signal });
   const client = createClient(JobsService, channel);
   const { job } = await client.enqueueVerify({ backupId: backup.id, host, epochKey }, { signal });
   const jobs = job === undefined ? [] : [job];

@@ -37,9 +37,12 @@ export const waitOption = new Option("--wait", "wait until the jobs have ended")
 export const identityOption = new Option(
   "--identity <file>",
   "the age identity that opens the backup; a file only you can read",
-)
-  .makeOptionMandatory()
-  .env("DBCTL_IDENTITY");
+).env("DBCTL_IDENTITY");
+
+export const passphraseOption = new Option(
+  "--passphrase-file <file>",
+  "the passphrase of a recipient, instead of an identity; a file only you can read",
+).env("DBCTL_PASSPHRASE_FILE");
 
 export const jsonOption = new Option(
   "--json",

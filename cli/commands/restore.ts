@@ -4,6 +4,7 @@ import { accessDatabase } from "../../agent/database-access.ts";
 import type { RestoreEvent } from "../../agent/restore/restore-backup.ts";
 import { startRestore } from "../../agent/restore/start-restore.ts";
 import { unreachable } from "../../core/unreachable.ts";
+import type { KeyFlags } from "../direct/held-keys.ts";
 import { openBackupByName } from "../direct/open-repository-url.ts";
 import { formatSeconds } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
@@ -15,12 +16,12 @@ import {
   isUrl,
   jobsOption,
   jsonOption,
+  passphraseOption,
   requireRepo,
   waitOption,
 } from "./options.ts";
 
-interface RestoreFlags {
-  identity: string;
+interface RestoreFlags extends KeyFlags {
   to: string;
   create: boolean;
   jobs: number;
@@ -36,6 +37,7 @@ export function restoreCommand(signal: AbortSignal): Command {
     .argument("<backup>", "an id; of a repository also latest, or host/db:latest")
     .addOption(directRepoOption)
     .addOption(identityOption)
+    .addOption(passphraseOption)
     .requiredOption("--to <database>", "a URL, or host/database: empty, or not there yet")
     .option("--create", "create the database; it must not exist", false)
     .addOption(jobsOption)

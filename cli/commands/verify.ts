@@ -1,16 +1,22 @@
 import { Command } from "commander";
 import { damaged, verifyBackup } from "../../agent/verify/verify-backup.ts";
 import { exitCodes } from "../../core/errors.ts";
+import type { KeyFlags } from "../direct/held-keys.ts";
 import { openBackupByName } from "../direct/open-repository-url.ts";
 import { formatBytes } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
 import { type FleetVerifyFlags, verifyFleet } from "./fleet-verify.ts";
-import { directRepoOption, identityOption, jsonOption, waitOption } from "./options.ts";
+import {
+  directRepoOption,
+  identityOption,
+  jsonOption,
+  passphraseOption,
+  waitOption,
+} from "./options.ts";
 
-interface VerifyFlags {
+interface VerifyFlags extends KeyFlags {
   repo: string;
-  identity: string;
   json: boolean;
   signal: AbortSignal;
 }
@@ -23,6 +29,7 @@ export function verifyCommand(signal: AbortSignal): Command {
     .argument("<backup>", "an id; of a repository also latest, or host/db:latest")
     .addOption(directRepoOption)
     .addOption(identityOption)
+    .addOption(passphraseOption)
     .option("--host <host>", "without --repo: whose agent verifies (the backup's own host)")
     .addOption(waitOption)
     .addOption(jsonOption)

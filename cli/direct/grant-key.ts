@@ -1,19 +1,20 @@
 import { openStore } from "../../agent/adapters.ts";
 import { type SealedGrant, sealGrant } from "../../agent/grants/epoch-grant.ts";
-import { readIdentityFile } from "../../agent/repository/identity.ts";
 import { findBackup } from "../../agent/repository/list-backups.ts";
 import { readEpochFile } from "../../agent/repository/open-backup.ts";
+import { openRepository } from "../../agent/repository/open-repository.ts";
 import { DbctlError } from "../../core/errors.ts";
 import { type Channel, createClient } from "../../core/grpc/client.ts";
 import { AgentsService } from "../../proto/gen/dbctl/v1/agents_pb.ts";
 import { type Backup, BackupsService } from "../../proto/gen/dbctl/v1/backups_pb.ts";
+import { type KeyFlags, unlock } from "./held-keys.ts";
 import { pinRecipient } from "./pin-recipient.ts";
 
 interface GrantOptions {
   /** Whose agent is to open the backup. */
   host: string;
-  /** File of the operator's age identity. */
-  identity: string;
+  /** What the operator holds. */
+  keys: KeyFlags;
   /** Where this machine reaches the repository, when it is not where the hosts do. */
   repo?: string | undefined;
   signal: AbortSignal;
@@ -37,12 +38,12 @@ export async function readFleetBackup(
 export async function grantKey(
   channel: Channel,
   { id, repositoryUrl }: Backup,
-  { host, identity: file, repo, signal }: GrantOptions,
+  { host, keys, repo, signal }: GrantOptions,
 ): Promise<SealedGrant> {
   const recipient = await recipientOf(channel, { host, signal });
   await pinRecipient({ controller: channel.address, host, recipient });
-  const identity = await readIdentityFile(file);
   const store = await openStore(repo ?? repositoryUrl);
+  const identity = await unlock(await openRepository(store, { signal }), keys, { signal });
   const header = await findBackup(store, id, { signal });
   if (header.id !== id) throw unknownBackup(id);
   const epoch = await readEpochFile(store, header, { identity, signal });
