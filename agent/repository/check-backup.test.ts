@@ -60,8 +60,8 @@ test("checkBackup() finds nothing in a healthy backup, and decodes each chunk on
   const full = await check(scratch, header, { level: "full" });
   assert.deepEqual([full.damages, full.bytes, full.chunks], [[], 3000, 3]);
   assert.equal(full.objects.length, 1 + header.packs.length);
-  const quick = await check(scratch, header, { level: "quick" });
-  assert.deepEqual([quick.damages, quick.chunks], [[], 0]);
+  const index = await check(scratch, header, { level: "index" });
+  assert.deepEqual([index.damages, index.chunks], [[], 0]);
 });
 
 test("checkBackup() names every damaged chunk with its place and its streams", async () => {
@@ -79,10 +79,10 @@ test("checkBackup() names every damaged chunk with its place and its streams", a
     ],
   );
   assert.equal(chunks, 1);
-  assert.deepEqual((await check(scratch, header, { level: "quick" })).damages, []);
+  assert.deepEqual((await check(scratch, header, { level: "index" })).damages, []);
 });
 
-test("checkBackup() names every object that is gone or has another size, quick or full", async () => {
+test("checkBackup() names every object that is gone or has another size, index or full", async () => {
   await using scratch = await makeScratchRepository();
   const { header } = await backUp(scratch, { streams, packBytes: 500 });
   const packs = header.packs.map(({ pack }) => `7312/packs/${header.epoch}/${pack}`);
@@ -90,7 +90,7 @@ test("checkBackup() names every object that is gone or has another size, quick o
   scratch.objects.delete(packs[0] ?? "");
   const cut = scratch.objects.get(packs[2] ?? "") ?? new Uint8Array();
   scratch.objects.set(packs[2] ?? "", cut.subarray(0, 900));
-  for (const level of ["quick", "full"] as const) {
+  for (const level of ["index", "full"] as const) {
     const { damages } = await check(scratch, header, { level });
     assert.deepEqual(new Set(damages.map(({ object }) => object)), new Set([packs[0], packs[2]]));
     const streamsOf = (pack = "") =>
@@ -108,7 +108,7 @@ test("checkBackup() names a damaged map with its streams, and a lost epoch key",
   const fault: Fault = ({ method, key }) => {
     if (method === "head" && key.includes("/epochs/")) scratch.objects.delete(key);
   };
-  const { damages } = await check(scratch, header, { level: "quick", fault });
+  const { damages } = await check(scratch, header, { level: "index", fault });
   assert.deepEqual(
     damages.map(({ object, streams }) => ({ object, streams })),
     [
@@ -147,7 +147,7 @@ test("checkBackup() takes a disk that cannot be read for damage, and goes on", a
 test("checkBackup() throws what is no damage", async () => {
   await using scratch = await makeScratchRepository();
   const { header } = await backUp(scratch, { streams });
-  for (const method of ["head", "get"]) {
+  for (const method of ["head", "list", "get"]) {
     const fault: Fault = (call) => {
       if (call.method === method) throw forbidden(call.key);
     };

@@ -31,3 +31,10 @@ export function damageOf(object: string, error: DbctlError): string {
 function sentence(object: string): string {
   return `Cannot read ${object}: `;
 }
+
+const damages = new Set(["repository-damaged", "repository-newer", "object-missing", "store-io"]);
+
+/** Whether the error is about one object, so that a check goes on with the others. */
+export function isDamage(error: unknown): error is DbctlError {
+  return error instanceof DbctlError && damages.has(error.code);
+}

@@ -49,7 +49,7 @@ export async function* restoreBackup(
   { create, jobs, signal }: RestoreOptions,
 ): AsyncGenerator<RestoreEvent> {
   const body = parseBackupBody(backup);
-  await refuseDamage(backup, checkBackup(backup, { level: "quick", signal }));
+  await refuseDamage(backup, checkBackup(backup, { level: "index", signal }));
   const bytes = body.tables.reduce((sum, { sums }) => sum + Number(sums.bytes), 0);
   yield { kind: "checked", tables: body.tables.length, bytes };
 
