@@ -36,12 +36,21 @@ export interface RemoteClient {
 export interface CreateOptions {
   bulk: boolean;
   signal: AbortSignal;
+  pace?: Pace;
 }
+
+/**
+ * To be awaited before the next so many bytes of a request's body go out, at most 64 KiB at once:
+ * keeps a cap on the rate, and tells that something moves. A call in which nothing has moved for 60 s
+ * is ended and tried again, so a client that does not ask has to send its whole body in that time.
+ * `sendPaced` makes such a body.
+ */
+export type Pace = (bytes: number) => Promise<void>;
 
 /** An object that grows in parts. Parts come in any order, several at once. */
 export interface RemoteUpload {
   /** `number` counts from 1. The store checks what arrived against a checksum. */
-  put(number: number, bytes: Buffer, options: { signal: AbortSignal }): Promise<void>;
+  put(number: number, bytes: Buffer, options: { signal: AbortSignal; pace?: Pace }): Promise<void>;
   /** All parts are there. `object-exists` where the store can tell. */
   complete(options: { signal: AbortSignal }): Promise<void>;
   /** The store forgets the parts. */
