@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import type { ObjectStore } from "./object-store.ts";
@@ -6,20 +7,26 @@ import type { ObjectStore } from "./object-store.ts";
 const { signal } = new AbortController();
 
 /** The promises of `ObjectStore` as tests. `open` gives an empty store. */
-export function describeObjectStore(
-  name: string,
-  open: () => Promise<{ store: ObjectStore } & AsyncDisposable>,
-): void {
+export function describeObjectStore(name: string, open: Open): void {
   describe(`${name} keeps the ObjectStore contract`, () => {
     describePut(open);
     describePutThatFails(open);
+    describeLargeObjects(open);
     describeGet(open);
     describeList(open);
+    describeManyObjects(open);
+    describeSilence(open);
     describeLocks(open);
   });
 }
 
-type Open = () => Promise<{ store: ObjectStore } & AsyncDisposable>;
+type Open = () => Promise<ScratchStore>;
+
+interface ScratchStore extends AsyncDisposable {
+  store: ObjectStore;
+  /** For a store behind a network: from now on the other side takes requests and says nothing. */
+  silence?: () => void;
+}
 
 function describePut(open: Open): void {
   test("put() keeps every byte, whatever the pieces", async () => {
@@ -119,6 +126,126 @@ function describePutThatFails(open: Open): void {
     await assert.rejects(Array.fromAsync(store.listFolders("", gone)), /enough/);
     await assert.rejects(store.delete("a", gone), /enough/);
     assert.deepEqual(await keysOf(store), ["a"]);
+  });
+}
+
+function describeLargeObjects(open: Open): void {
+  test("put() of some MiB has one winner of racing ones, whole", async () => {
+    await using scratch = await open();
+    const bodies = [1, 2, 3, 4].map((seed) => noise(seed, 3 << 20));
+    const race = bodies.map((body) => scratch.store.put("a", [body], { signal }).then(() => body));
+    const won = (await Promise.allSettled(race)).filter(({ status }) => status === "fulfilled");
+    assert.equal(won.length, 1);
+    const [winner] = won as PromiseFulfilledResult<Buffer>[];
+    assert.ok((await bytesOf(scratch.store, "a")).equals(winner?.value ?? Buffer.alloc(0)));
+  });
+
+  test("put() of more than fits one request keeps every byte, once", async () => {
+    await using scratch = await open();
+    const { store } = scratch;
+    const bytes = noise(5, largeBytes(store));
+    await store.put("a/large", inPieces(bytes), { bulk: true, signal });
+    assert.equal((await store.head("a/large", { signal }))?.size, bytes.length);
+    assert.equal(sha256(await bytesOf(store, "a/large")), sha256(bytes));
+    const reads = Array.from({ length: 6 }, async (_, n) => {
+      const range = { offset: n * 1_000_001, length: (bytes.length >> 1) + n };
+      const part = bytes.subarray(range.offset, range.offset + range.length);
+      assert.ok((await bytesOf(store, "a/large", range)).equals(part), `${n}`);
+    });
+    await Promise.all(reads);
+    const again = store.put("a/large", inPieces(noise(6, bytes.length)), { bulk: true, signal });
+    await assert.rejects(again, { code: "object-exists" });
+    assert.equal(sha256(await bytesOf(store, "a/large")), sha256(bytes));
+    await store.delete("a/large", { signal });
+    await assertEmpty(store);
+  });
+
+  test("put() of more than fits one request leaves nothing when its body fails", async () => {
+    await using scratch = await open();
+    const { store } = scratch;
+    const body = (async function* () {
+      yield* inPieces(noise(7, largeBytes(store)));
+      throw new Error("disk on fire");
+    })();
+    await assert.rejects(store.put("a/large", body, { signal }), /disk on fire/);
+    await assertEmpty(store);
+    await store.put("a/large", [Buffer.from("x")], { signal });
+  });
+}
+
+function describeManyObjects(open: Open): void {
+  test("list() and listFolders() give all of more than 1000", async () => {
+    await using scratch = await open();
+    const { store } = scratch;
+    const names = Array.from({ length: 1100 }, (_, n) => `${n}`.padStart(4, "0"));
+    const left = [...names];
+    const worker = async () => {
+      for (let name = left.pop(); name !== undefined; name = left.pop())
+        await store.put(`n/${name}/x`, [], { signal });
+    };
+    await Promise.all(Array.from({ length: 24 }, worker));
+    assert.deepEqual(
+      await keysOf(store, "n/"),
+      names.map((name) => `n/${name}/x`),
+    );
+    assert.deepEqual(await Array.fromAsync(store.listFolders("n/", { signal })), names);
+  });
+
+  test("list() shows what was there before, while others write", async () => {
+    await using scratch = await open();
+    const { store } = scratch;
+    const old = Array.from({ length: 10 }, (_, n) => `d/${n}`);
+    for (const key of old) await store.put(key, [], { signal });
+    const writing = Array.from({ length: 4 }, async (_, w) => {
+      for (let n = 0; n < 10; n++) await store.put(`d/${n}-${w}`, slowly("new"), { signal });
+    });
+    let written = false;
+    const all = Promise.all(writing).then(() => (written = true));
+    do {
+      const keys = await keysOf(store, "d/");
+      assert.deepEqual(keys, [...new Set(keys)].toSorted());
+      assert.deepEqual(
+        keys.filter((key) => !key.includes("-")),
+        old,
+      );
+      await turn();
+    } while (!written);
+    await all;
+    assert.equal((await keysOf(store, "d/")).length, 50);
+  });
+}
+
+function describeSilence(open: Open): void {
+  const methods: Record<string, (store: ObjectStore, signal: AbortSignal) => Promise<unknown>> = {
+    put: (store, signal) => store.put("b", [Buffer.alloc(100_000)], { signal }),
+    "large put": (store, signal) =>
+      store.put("b", inPieces(noise(8, largeBytes(store))), { signal }),
+    get: (store, signal) => Array.fromAsync(store.get("a", { signal })),
+    "get of a range": (store, signal) =>
+      Array.fromAsync(store.get("a", { range: { offset: 1, length: 1 }, signal })),
+    head: (store, signal) => store.head("a", { signal }),
+    list: (store, signal) => Array.fromAsync(store.list("", { signal })),
+    listFolders: (store, signal) => Array.fromAsync(store.listFolders("", { signal })),
+    delete: (store, signal) => store.delete("a", { signal }),
+  };
+
+  test("every method ends within a second of its cancelling while the other side is silent", async () => {
+    await using scratch = await open();
+    if (scratch.silence === undefined) return;
+    await scratch.store.put("a", [Buffer.from("abc")], { signal });
+    scratch.silence();
+    const calls = Object.entries(methods).map(async ([name, call]) => {
+      const cancel = new AbortController();
+      let cancelledAt = Infinity;
+      setTimeout(() => {
+        cancelledAt = performance.now();
+        cancel.abort(new Error("enough"));
+      }, 300);
+      await assert.rejects(call(scratch.store, cancel.signal), /enough/, name);
+      const tookMs = performance.now() - cancelledAt;
+      assert.ok(tookMs >= 0 && tookMs < 1000, `${name} took ${tookMs} ms`);
+    });
+    await Promise.all(calls);
   });
 }
 
@@ -275,6 +402,32 @@ function describeLocks(open: Open): void {
     await store.delete("a", { signal });
     await assertEmpty(store);
   });
+}
+
+/** More than the store takes in one request, where it has such a limit. */
+function largeBytes({ can }: ObjectStore): number {
+  return Math.min(can.createOnlyBytes, 64 << 20) + (9 << 20);
+}
+
+/** Bytes that look random, the same ones for the same seed. */
+function noise(seed: number, length: number): Buffer {
+  const block = createHash("shake256", { outputLength: 1 << 20 })
+    .update(`${seed}`)
+    .digest();
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; at += block.length + 1) {
+    block.copy(bytes, at);
+    bytes[at + block.length] = at >> 20;
+  }
+  return bytes;
+}
+
+function* inPieces(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 700_001) yield bytes.subarray(at, at + 700_001);
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 async function* slowly(text: string) {
