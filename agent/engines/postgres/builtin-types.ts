@@ -4,7 +4,7 @@
  * xml (declares its encoding), reg… (send oids), aclitem, pg_node_tree and the like (cannot be sent).
  * Key: oid of the type, value: oid of its array.
  */
-const arrays: Record<number, number> = {
+export const arrays: Record<number, number> = {
   16: 1000, // bool
   17: 1001, // bytea
   18: 1002, // "char"

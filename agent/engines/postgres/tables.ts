@@ -7,6 +7,11 @@ import { DbctlError } from "../../../core/errors.ts";
 export interface TableDetails {
   /** Encoding of the rows: the database's own. */
   encoding: string;
+  /**
+   * Oid of each column's type, that under all domains; 0 for a type that is not built in. Backups
+   * of the first versions do not have it.
+   */
+  types?: number[];
 }
 
 /** Tables of users: not the system's, not another session's, not made by an extension. */
@@ -45,17 +50,16 @@ export async function listTables(session: PostgresSession): Promise<TableData[]>
       ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ${generated}
     WHERE c.relkind = 'r' AND ${usersTable} ORDER BY c.oid, a.attnum`);
   const tables = Map.groupBy(rows, (row) => row["oid"]);
-  const details: TableDetails = { encoding: session.encoding };
-  return [...tables.values()].map((columns) => describe(columns, details));
+  return [...tables.values()].map((columns) => describe(columns, session.encoding));
 }
 
 export function detailsOf(table: TableData): TableDetails {
   const { details } = table;
-  const encoding =
-    typeof details === "object" && details !== null && !Array.isArray(details)
-      ? details["encoding"]
-      : undefined;
-  if (typeof encoding === "string") return { encoding };
+  const isRecord = typeof details === "object" && details !== null && !Array.isArray(details);
+  const { encoding, types } = isRecord ? details : {};
+  const isTyped = Array.isArray(types) && types.length === table.columns.length;
+  if (typeof encoding === "string")
+    return { encoding, ...(isTyped ? { types: types.map(Number) } : {}) };
   throw new DbctlError(
     "repository-newer",
     `Cannot use table ${table.schema}.${table.name}: the backup describes it in an unknown way`,
@@ -63,16 +67,21 @@ export function detailsOf(table: TableData): TableDetails {
   );
 }
 
-function describe(rows: Row[], details: TableDetails): TableData {
+/** Oids from here on are a database's own (manual, "OID Assignment"). */
+const firstOwnOid = 16_384;
+
+function describe(rows: Row[], encoding: string): TableData {
   // A table without columns of its own is one row without a column.
   const columns = rows.filter((row) => typeof row["column"] === "string");
-  const isBinary = columns.every((row) => binaryTypes.has(Number(row["type"])));
+  const oids = columns.map((row) => Number(row["type"]));
+  const isBinary = oids.every((oid) => binaryTypes.has(oid));
+  const details = { encoding, types: oids.map((oid) => (oid < firstOwnOid ? oid : 0)) };
   return {
     schema: rows[0]?.["schema"] ?? "",
     name: rows[0]?.["name"] ?? "",
     columns: columns.map((row) => row["column"] ?? ""),
     format: isBinary ? "postgres-copy-binary" : "postgres-copy-text",
-    details: { ...details },
+    details,
   };
 }
 
