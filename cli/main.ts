@@ -82,6 +82,11 @@ async function reportUsage(error: CommanderError): Promise<number> {
   return await reportError(refused, { json });
 }
 
+function inheritSettings(command: Command, program: Command): void {
+  command.copyInheritedSettings(program);
+  for (const verb of command.commands) inheritSettings(verb, program);
+}
+
 function createProgram(signal: AbortSignal): Command {
   const program = new Command("dbctl")
     .description("Backs up and restores PostgreSQL, MySQL and MariaDB.")
@@ -105,8 +110,8 @@ function createProgram(signal: AbortSignal): Command {
     policiesCommand,
     alertsCommand,
   ]) {
-    const command = make(signal).copyInheritedSettings(program);
-    for (const verb of command.commands) verb.copyInheritedSettings(program);
+    const command = make(signal);
+    inheritSettings(command, program);
     program.addCommand(command);
   }
   return program;

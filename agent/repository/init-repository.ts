@@ -9,6 +9,8 @@ import type { Recipient } from "./recipient.ts";
 import { probeStore } from "./probe-store.ts";
 
 interface Options {
+  /** Given where it must be known before, as a key service must; random else. */
+  id?: string;
   /** At least one. */
   recipients: Recipient[];
   now: Date;
@@ -18,14 +20,14 @@ interface Options {
 /** Makes a repository; `target-exists` when there is one, `cannot-create` in an unfit store. */
 export async function initRepository(
   store: ObjectStore,
-  { recipients, now, signal }: Options,
+  { id = newRandomId(), recipients, now, signal }: Options,
 ): Promise<RepositoryInfo> {
   encrypterFor(recipients.map(({ recipient }) => recipient));
   if ((await store.head(repositoryKey, { signal })) !== undefined) throw exists(store);
   await probeStore(store, { signal });
   const info: Omit<RepositoryInfo, "list"> = {
     format: 1,
-    id: newRandomId(),
+    id,
     created: now.toISOString(),
     chunking: { min: 262_144, mean: 1_048_576, max: maxChunkBytes },
     recipients,

@@ -39,6 +39,13 @@ export const identityOption = new Option(
   "the age identity that opens the backup; a file only you can read",
 ).env("DBCTL_IDENTITY");
 
+export const identitiesOption = new Option(
+  "--identity <file>",
+  "an age identity; a file only you can read; may be given several times",
+)
+  .env("DBCTL_IDENTITY")
+  .argParser((file: string, before: string[] | undefined) => [...(before ?? []), file]);
+
 export const passphraseOption = new Option(
   "--passphrase-file <file>",
   "the passphrase of a recipient, instead of an identity; a file only you can read",

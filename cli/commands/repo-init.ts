@@ -1,72 +1,77 @@
-import { open, rm } from "node:fs/promises";
 import { Command } from "commander";
 import { openStore } from "../../agent/adapters.ts";
-import { generateIdentity } from "../../agent/repository/identity.ts";
+import { newRandomId } from "../../agent/repository/identifier.ts";
 import { initRepository } from "../../agent/repository/init-repository.ts";
-import { fileRecipient } from "../../agent/repository/recipient.ts";
 import { DbctlError } from "../../core/errors.ts";
+import { makeRecipients, type NewRecipientFlags } from "../direct/new-recipients.ts";
 import { printResult } from "../output/print-result.ts";
 import { jsonOption } from "./options.ts";
+import {
+  identityOutOption,
+  kmsOption,
+  newPassphraseOption,
+  recipientOption,
+} from "./recipient-options.ts";
 
 export function repoInitCommand(signal: AbortSignal): Command {
   return new Command("init")
-    .description("Creates a repository and the identity that opens its backups.")
+    .description("Creates a repository, for backups that only the recipients' keys can open.")
     .argument("<repo-url>", "for example file:///backups")
-    .requiredOption("--identity-out <file>", "where the new identity goes; must not exist yet")
+    .addOption(identityOutOption)
+    .addOption(recipientOption)
+    .addOption(newPassphraseOption)
+    .addOption(kmsOption)
     .addOption(jsonOption)
     .addHelpText(
       "after",
-      "\nKeep the identity away from the hosts that back up: they need only the repository." +
-        "\n\nExample:\n  dbctl repo init file:///backups --identity-out ~/dbctl-identity.txt",
+      "\nKeep identities away from the hosts that back up: they need only the repository." +
+        "\n\nExamples:\n  dbctl repo init file:///backups --identity-out ~/dbctl-identity.txt" +
+        "\n  dbctl repo init s3://backups/prod --recipient ops=age1… \\" +
+        "\n    --kms 'awskms:///alias/backups?region=eu-central-1'",
     )
-    .action(async (url: string, options: { identityOut: string; json: boolean }) => {
-      await init_(url, { ...options, signal });
+    .action(async (url: string, flags: NewRecipientFlags & { json: boolean }) => {
+      await init(url, { ...flags, signal });
     });
-}
-
-interface InitOptions {
-  identityOut: string;
-  json: boolean;
-  signal: AbortSignal;
 }
 
 /** Writes the identity before the repository: one that nobody can open must never exist. */
-async function init_(url: string, { identityOut, json, signal }: InitOptions): Promise<void> {
+async function init(
+  url: string,
+  flags: NewRecipientFlags & { json: boolean; signal: AbortSignal },
+): Promise<void> {
+  const { identityOut, newPassphraseFile, kms, json, signal } = flags;
+  if ([identityOut, newPassphraseFile, kms, ...flags.recipient].every((one) => one === undefined))
+    throw new DbctlError("usage", "Cannot make a repository: nobody could open its backups", {
+      remedy: "Add --identity-out FILE, --recipient age1…, --new-passphrase-file FILE or --kms KEY",
+    });
   const store = await openStore(url);
-  const { identity, recipient } = await generateIdentity();
-  const now = new Date();
-  const text = `# created: ${now.toISOString()}\n# public key: ${recipient}\n${identity.reveal()}\n`;
-  await writeNewFile(identityOut, text);
-  try {
-    const { id } = await initRepository(store, {
-      recipients: [fileRecipient(recipient, { now })],
-      now,
-      signal,
-    });
-    const lines = [
-      `Repository ${id} is ready at ${store.url}.`,
-      `The identity that opens its backups is in ${identityOut}. Without it nothing can be restored:`,
-      "keep a copy in a safe place, and none on the hosts that back up.",
-    ];
-    const document = { repository: id, url: store.url, recipient, identity: identityOut };
-    await printResult(document, { json, lines });
-  } catch (error) {
-    await rm(identityOut, { force: true });
-    throw error;
-  }
-}
-
-async function writeNewFile(path: string, text: string): Promise<void> {
-  try {
-    await using file = await open(path, "wx", 0o600);
-    await file.writeFile(text);
-    await file.sync();
-  } catch (cause) {
-    const what =
-      (cause as NodeJS.ErrnoException).code === "EEXIST" ? "it is there already" : String(cause);
-    throw new DbctlError("cannot-create", `Cannot write the identity to ${path}: ${what}`, {
-      remedy: "Name a file that does not exist yet, in a folder you may write to",
-      cause,
-    });
-  }
+  const [id, now] = [newRandomId(), new Date()];
+  await using made = await makeRecipients(flags, { repository: id, now, signal });
+  const { recipients } = made;
+  await initRepository(store, { id, recipients, now, signal });
+  made.keep();
+  const only =
+    recipients.length === 1 ? ["One recipient is one loss away from none: add another."] : [];
+  const lines = [
+    `Repository ${id} is ready at ${store.url}.`,
+    ...(identityOut === undefined
+      ? []
+      : [
+          `The identity that opens its backups is in ${identityOut}. Without it nothing can be restored:`,
+          "keep a copy in a safe place, and none on the hosts that back up.",
+        ]),
+    ...only,
+  ];
+  const document = {
+    repository: id,
+    url: store.url,
+    recipient: recipients.at(-1)?.recipient,
+    recipients: recipients.map(({ recipient, name, identity }) => ({
+      recipient,
+      name,
+      kind: identity.kind,
+    })),
+    identity: identityOut,
+  };
+  await printResult(document, { json, lines });
 }

@@ -1,11 +1,12 @@
 import { Command } from "commander";
 import { repoInitCommand } from "./repo-init.ts";
+import { repoKeysCommand } from "./repo-keys.ts";
 
 /** One file per verb: `repo-<verb>.ts`. */
-const verbs = [repoInitCommand];
+const verbs = [repoInitCommand, repoKeysCommand];
 
 export function repoCommand(signal: AbortSignal): Command {
-  const command = new Command("repo").description("Creates repositories.");
+  const command = new Command("repo").description("Creates repositories and looks after them.");
   for (const make of verbs) command.addCommand(make(signal));
   return command;
 }
