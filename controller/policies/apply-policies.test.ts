@@ -57,7 +57,34 @@ test("parsePolicies() gives what is not said its default", () => {
   const { policies } = parsePolicies(goldPolicy, now);
   const { timeZone, jobs, retries, retryDelaySeconds, retention } = policies[0] ?? {};
   assert.deepEqual([timeZone, jobs, retries, retryDelaySeconds], ["UTC", 4, 2, 300]);
-  assert.deepEqual(retention, { keepDays: 30, keepLast: 5 });
+  assert.deepEqual(retention, { keepDays: 30, keepMin: 5 });
+});
+
+test("parsePolicies() reads every field of retention; days begin in the policy's zone", () => {
+  const parse = (retention: string) =>
+    parsePolicies(`${goldPolicy}  time_zone: Europe/Berlin\n  retention: { ${retention} }\n`, now);
+  const read = (retention: string) => parse(retention).policies[0]?.retention;
+  const tiers = { daily: 7, weekly: 4, monthly: 12, yearly: 3 };
+  const gfs = { ...tiers, weekday: 7, monthDay: 0, zone: "Europe/Berlin" };
+  assert.deepEqual(read('gfs: true, month_day: 0, keep_tag: "a, b", pitr_window: 7d'), {
+    gfs,
+    keepTags: ["a", "b"],
+    pitrWindowSeconds: 7 * 86_400,
+  });
+  assert.deepEqual(read("keep_daily: 3, zone: UTC, keep_within: 4w"), {
+    keepWithinSeconds: 28 * 86_400,
+    gfs: { daily: 3, weekly: 0, monthly: 0, yearly: 0, weekday: 7, monthDay: 1, zone: "UTC" },
+  });
+  for (const [retention, what] of [
+    ["", /^"retention": it keeps nothing/],
+    ["keep_last: 3, month_day: 1", /^"retention.month_day": it goes with keep-monthly/],
+    ["keep_monthly: 3, month_day: 32", /^"retention.month_day": "32" is not a whole number/],
+    ["keep_within: 14", /^"retention.keep_within": "14" has no unit/],
+  ] as const) {
+    const { faults } = parse(retention);
+    assert.equal(faults.length, 1);
+    assert.match(faults[0]?.message ?? "", what);
+  }
 });
 
 test("parsePolicies() tells all faults at once, each with its place", () => {

@@ -1,8 +1,10 @@
 import { formatDuration } from "../../core/duration.ts";
+import { ruleSettings } from "../../core/retention/retention-rule.ts";
 import { readDatabase } from "../catalog/read-databases.ts";
 import { unknownDatabase } from "../catalog/unknown-database.ts";
 import type { Db } from "../database/database.ts";
 import { nextDue } from "../schedule/due-runs.ts";
+import { policyKey } from "./parse-policies.ts";
 import type { Policy } from "./policy.ts";
 
 export interface Explanation {
@@ -41,8 +43,10 @@ function settingsOf(policy: Policy): Setting[] {
     ["time_zone", policy.timeZone],
     ["rpo", formatDuration(policy.rpoSeconds)],
     ["repository", policy.repositoryUrl],
-    ["retention.keep_days", String(policy.retention.keepDays)],
-    ["retention.keep_last", String(policy.retention.keepLast)],
+    ...ruleSettings(policy.retention).map(({ name, text }): [string, string] => [
+      `retention.${policyKey(name)}`,
+      text,
+    ]),
     ["options.jobs", String(policy.jobs)],
     ["options.allow_missing", String(policy.allowMissing)],
     ["retry.times", String(policy.retries)],

@@ -58,6 +58,11 @@ export class FieldReader {
     }
   }
 
+  /** Whether the file has it, be it faulty. */
+  has(key: string): boolean {
+    return this.#node(key) !== undefined;
+  }
+
   text(key: string): string | undefined {
     return this.optional(key, notEmpty);
   }

@@ -2,6 +2,9 @@ import type { Node } from "yaml";
 import { LineCounter, isMap, isSeq, parseDocument } from "yaml";
 import { formatDuration } from "../../core/duration.ts";
 import { isTimeZone } from "../../core/local-time.ts";
+import { ruleOf } from "../../core/retention/retention-rule.ts";
+import { ruleFields } from "../../core/retention/rule-fields.ts";
+import type { RuleField, RuleValues } from "../../core/retention/rule-fields.ts";
 import { parseCron } from "../schedule/cron.ts";
 import { jitterBound, longestInterval } from "../schedule/next-run.ts";
 import { FieldReader } from "./field-reader.ts";
@@ -59,7 +62,7 @@ function readPolicy(findings: Findings, { fields, policies, now }: Reading): voi
   const rpoSeconds = fields.duration("rpo") ?? defaults.rpoSeconds;
   const repositoryUrl = fields.required("repository", parseRepository);
   const rest = {
-    retention: readRetention(fields.map("retention")),
+    retention: readRetention(fields.map("retention"), timeZone),
     ...readOptions(fields.map("options")),
     ...readRetry(fields.map("retry")),
     webhooks: fields.maps("notify").flatMap(readWebhook),
@@ -90,14 +93,28 @@ export function senseRemedy(needed: number): string {
   return `Say rpo: ${Math.ceil(needed / 3600)}h, or run it more often`;
 }
 
-function readRetention(fields: FieldReader | undefined): Policy["retention"] {
-  const keepDays = fields?.integer("keep_days", { min: 1, max: 36_500 });
-  const keepLast = fields?.integer("keep_last", { min: 1, max: 1_000_000 });
-  fields?.finish();
-  return {
-    keepDays: keepDays ?? defaults.retention.keepDays,
-    keepLast: keepLast ?? defaults.retention.keepLast,
-  };
+/** The fields of a retention rule, `_` for `-`; days begin in the policy's zone unless it says else. */
+function readRetention(fields: FieldReader | undefined, zone: string): Policy["retention"] {
+  if (fields === undefined) return defaults.retention;
+  const values: Record<string, unknown> = {};
+  let isRead = true;
+  for (const name of Object.keys(ruleFields) as RuleField[]) {
+    values[name] = fields.optional<unknown>(policyKey(name), ruleFields[name].read);
+    if (values[name] === undefined && fields.has(policyKey(name))) isRead = false;
+  }
+  const { rule, faults } = ruleOf(values as RuleValues, { zone });
+  // What follows from a value that could not be read is no news.
+  for (const { name, message } of isRead ? faults : []) {
+    const [key, path] = [policyKey(name || "keep-last"), name && `.${policyKey(name)}`];
+    fields.fault(key, `"retention${path}": ${message}`, "Correct retention");
+  }
+  fields.finish();
+  return rule;
+}
+
+/** How policies write the name of a rule's field. */
+export function policyKey(name: string): string {
+  return name.replaceAll("-", "_");
 }
 
 function readOptions(fields: FieldReader | undefined): Pick<Policy, "jobs" | "allowMissing"> {

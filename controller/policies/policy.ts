@@ -1,3 +1,5 @@
+import { defaultRule } from "../../core/retention/retention-rule.ts";
+import type { RetentionRule } from "../../core/retention/retention-rule.ts";
 import { severities } from "../bus/fleet-event.ts";
 import type { Severity } from "../bus/fleet-event.ts";
 import { parseCron } from "../schedule/cron.ts";
@@ -13,7 +15,7 @@ export interface Policy {
   schedule: string;
   timeZone: string;
   rpoSeconds: number;
-  retention: { keepDays: number; keepLast: number };
+  retention: RetentionRule;
   repositoryUrl: string;
   jobs: number;
   allowMissing: boolean;
@@ -38,7 +40,7 @@ export interface Webhook {
 export const defaults = {
   timeZone: "UTC",
   rpoSeconds: 26 * 3600,
-  retention: { keepDays: 30, keepLast: 5 },
+  retention: defaultRule,
   jobs: 4,
   allowMissing: false,
   retries: 2,
