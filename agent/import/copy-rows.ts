@@ -64,7 +64,7 @@ export class CopyRows {
 /** Length of the mark's line at `at`; 0 when there is another line, undefined while unknown. */
 function markAt(data: Buffer, at: number, isLast: boolean): number | undefined {
   const line = data.toString("latin1", at, at + 4);
-  if (/^\\\.\n/.test(line)) return 3;
+  if (line.startsWith("\\.\n")) return 3;
   if (line === "\\.\r\n") return 4;
   if (isLast) return line === "\\." || line === "\\.\r" ? line.length : 0;
   return /^(\\(\.\r?)?)?$/.test(line) ? undefined : 0;

@@ -13,7 +13,7 @@ const statements = [
   "/*!40101 SET @saved_cs_client     = @@character_set_client */",
   "/*!50003 CREATE*/ /*!50017 DEFINER=`root`@`localhost`*/ /*!50003 TRIGGER t AFTER INSERT ON u FOR EACH ROW BEGIN /* it's; */ SET @a = 1; -- don't; */\nSET @b = 2; END */",
   "/*M!100616 SET @OLD_NOTE_VERBOSITY=@@NOTE_VERBOSITY */",
-  "SELECT /* a; */ 1 # b;\n - 2 -- c;\n --1",
+  "SELECT /* a; a longer one; */ 1 # b;\n - 2 -- c;\n --1",
   "SELECT 5--1, 2*3, 4/2, \\N, 0xABCDEF",
   "INSERT INTO t VALUES ('\xe9\xff\x80\\0')",
 ];
@@ -54,6 +54,14 @@ describe("MysqlLexer", () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  test("finds the same when the bytes are cut once, at every place", () => {
+    const text = [...statements].join(";\n");
+    const bytes = Buffer.from(`${text};`, "latin1");
+    const whole = lexAll(new MysqlLexer(), bytes);
+    for (let cut = 0; cut < bytes.length; cut++)
+      assert.deepEqual(lexAll(new MysqlLexer(), bytes, [cut]), whole, `cut at ${cut}`);
   });
 
   test("never makes a statement of a text that was cut within it", () => {

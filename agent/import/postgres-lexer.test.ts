@@ -58,6 +58,14 @@ describe("PostgresLexer", () => {
     );
   });
 
+  test("finds the same when the bytes are cut once, at every place", () => {
+    const text = [...statements, "COPY t FROM stdin;\n1\n\\.2\n\\.\nSELECT 1"].join(";\n");
+    const bytes = Buffer.from(`${text};`, "latin1");
+    const whole = lexAll(new PostgresLexer(), bytes);
+    for (let cut = 0; cut < bytes.length; cut++)
+      assert.deepEqual(lexAll(new PostgresLexer(), bytes, [cut]), whole, `cut at ${cut}`);
+  });
+
   test("never makes a statement of a text that was cut within it", () => {
     for (const sql of statements) {
       const bytes = Buffer.from(`SELECT 0;\n${sql};`, "latin1");

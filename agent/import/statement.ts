@@ -31,7 +31,10 @@ export type ImportItem =
       place: Place;
       /** The rows as they stand, cut anywhere, without the closing `\.` line. */
       rows: AsyncIterable<Uint8Array>;
-      /** Text format without options: may be cut at ends of rows and loaded as several COPYs. */
+      /**
+       * Text format without options, and nothing sees the rows while they come: they may be cut at
+       * their ends and loaded as several COPYs, beside rows of other tables.
+       */
       isPlain: boolean;
     }
   /** What follows belongs to this database: `\connect`, `USE`. */
@@ -50,12 +53,21 @@ export type Effect =
   /** Is not run, on purpose: `why` it is left out. */
   | { kind: "left-out"; why: string };
 
+export interface Reading {
+  signal: AbortSignal;
+  /** Told how many bytes of the file were read since the last time. */
+  onRead?: (bytes: number) => void;
+}
+
 /** A dump that can be read again from its beginning, as often as it takes. */
 export interface ImportSource {
-  /** Reads the whole dump without running anything. Damage is part of the report, no rejection. */
-  survey(options: { signal: AbortSignal; progress?: (bytes: number) => void }): Promise<Survey>;
+  /**
+   * Looks at the whole dump without running anything. Damage is part of the report, no rejection.
+   * `deep` also expands what a table of contents makes it possible to pass over.
+   */
+  survey(options: Reading & { deep?: boolean }): Promise<Survey>;
   /** The things to do. Rejects with `dump-damaged` where the dump is damaged or cut short. */
-  items(options: { signal: AbortSignal }): AsyncGenerator<ImportItem>;
+  items(options: Reading): AsyncGenerator<ImportItem>;
 }
 
 export interface Survey {
@@ -72,7 +84,7 @@ export interface Survey {
   /** Databases that the dump names by `\connect` or `USE`, in order, each once. */
   databases: string[];
   /** Tables with rows of their own, in order. */
-  tables: { name: string; rows: number; place: Place }[];
+  tables: TableRows[];
   statements: number;
   /** Bytes of the file, and of the text in it. */
   fileBytes: number;
@@ -82,6 +94,15 @@ export interface Survey {
   refusals: Refusal[];
   /** The first damage; null when the dump is whole. */
   damage: Damage | null;
+}
+
+export interface TableRows {
+  /** As the dump writes it; names are unique together with the database. */
+  name: string;
+  /** Where the dump has said so. */
+  database: string | null;
+  rows: number;
+  place: Place;
 }
 
 export interface Refusal {
