@@ -146,11 +146,14 @@ async function* runVerify(
   const backup = await openGrantedBackup(spec, parts, { signal });
   const progress = new Counter();
   yield progress.begin("verifying", backup.header.sizes.read);
-  for await (const event of verifyBackup(backup, { signal })) {
+  const at = parts.now();
+  const events = verifyBackup(backup, { depth: { kind: "full" }, at, signal });
+  for await (const event of events) {
     if (event.kind === "progress") yield progress.add(event.bytes);
     if (event.kind !== "finished") continue;
-    const damages = event.damages.map(({ object, what }) => `${object}: ${what}`);
-    const [bytes, chunks] = [BigInt(event.bytes), BigInt(event.chunks)];
+    const { result } = event;
+    const damages = result.damages.map(({ object, what }) => `${object}: ${what}`);
+    const [bytes, chunks] = [BigInt(result.checkedBytes), BigInt(result.checkedChunks)];
     const value = { backupId, bytes, chunks, damages };
     yield { kind: "finished", result: { kind: { case: "verify", value } } };
   }

@@ -35,7 +35,12 @@ export interface EpochDamage {
   what: string;
   /** Byte of the object, when known. */
   offset?: number;
-  /** Backups that need the object, each with the streams that cannot be read whole because of it. */
+  /** False: rows are whole; what is damaged is needed for repair only. */
+  losesRows: boolean;
+  /**
+   * Backups that need the object, each with the streams that cannot be read whole because of it;
+   * when rows are lost and no stream is named, it is not known which: any may be.
+   */
   backups: { id: string; streams: number[] }[];
 }
 
@@ -77,7 +82,7 @@ async function* checkEpochFile(check: EpochCheck): AsyncGenerator<EpochCheckEven
   if ((await findEpochFile(store, epoch, { signal })) !== undefined) return;
   const backups = headers.map(({ id }) => ({ id, streams: [] }));
   const damage = { object: epochKey(epoch), how: "missing", what: "it is not there" } as const;
-  yield { kind: "damage", damage: { ...damage, backups } };
+  yield { kind: "damage", damage: { ...damage, losesRows: true, backups } };
 }
 
 async function* readMaps(
@@ -191,11 +196,12 @@ async function whomItHits(check: EpochCheck, found: FoundDamage[]): Promise<Epoc
         damage.backups.push({ id: header.id, streams: hit ?? [] });
     }
   }
-  return damages.map(({ pack, how, what, offset, unlisted, backups }) => {
+  return damages.map(({ pack, how, what, offset, losesChunks, unlisted, backups }) => {
     const id = backups[0]?.id ?? "";
     const object =
       unlisted === true ? manifestKey({ ...check.epoch, id }) : packKey(check.epoch, pack);
-    return { object, how, what, ...(offset === undefined ? {} : { offset }), backups };
+    const place = offset === undefined ? {} : { offset };
+    return { object, how, what, ...place, losesRows: losesChunks, backups };
   });
 }
 
@@ -238,8 +244,6 @@ function damageIn(
 ): EpochCheckEvent {
   if (!isDamage(error)) throw error;
   const how = error.code === "object-missing" ? "missing" : "flipped";
-  return {
-    kind: "damage",
-    damage: { object, how, what: damageOf(object, error), backups: [hit] },
-  };
+  const what = damageOf(object, error);
+  return { kind: "damage", damage: { object, how, what, losesRows: true, backups: [hit] } };
 }

@@ -18,7 +18,7 @@ import { readObject } from "./read-object.ts";
 
 export interface OpenBackupOptions {
   store: ObjectStore;
-  repository: RepositoryInfo;
+  repository: Pick<RepositoryInfo, "id">;
   header: BackupHeader;
   /** age identities, one a line, of which one may open the epoch; or the epoch's key itself. */
   keys: { identity: Secret } | { epoch: EpochKeys };
