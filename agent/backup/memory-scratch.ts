@@ -16,7 +16,8 @@ import { findBackup, listBackups } from "../repository/list-backups.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import { openBackup } from "../repository/open-backup.ts";
 import { openRepository } from "../repository/open-repository.ts";
-import { restoreBackup } from "../restore/restore-backup.ts";
+import type { Resuming } from "../restore/open-target.ts";
+import { restoreBackup, type RestoreEvent } from "../restore/restore-backup.ts";
 import { createMemoryStore } from "../store/memory/memory-store.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { backUpDatabase, type FinishedBackup } from "./back-up-database.ts";
@@ -24,7 +25,10 @@ import { backUpDatabase, type FinishedBackup } from "./back-up-database.ts";
 interface Changes {
   allowMissing?: boolean;
   create?: boolean;
+  resume?: Resuming;
   engine?: Engine;
+  /** What a restore reads from, instead of the repository's own. */
+  store?: ObjectStore;
   signal?: AbortSignal;
 }
 
@@ -35,7 +39,8 @@ export interface MemoryScratch extends AsyncDisposable {
   identity: Secret;
   list(): Promise<BackupHeader[]>;
   backUp(database: string, changes?: Changes): Promise<FinishedBackup>;
-  restore(id: string, to: string, changes?: Changes): Promise<void>;
+  /** Gives the restore's last event. */
+  restore(id: string, to: string, changes?: Changes): Promise<RestoreEvent | undefined>;
 }
 
 export async function makeMemoryScratch(): Promise<MemoryScratch> {
@@ -71,14 +76,16 @@ export async function makeMemoryScratch(): Promise<MemoryScratch> {
   };
 
   const restore = async (id: string, to: string, changes: Changes = {}) => {
-    const engine = changes.engine ?? createMemoryEngine(server, to);
+    const { engine = createMemoryEngine(server, to), store: from = store } = changes;
     const header = await findBackup(store, id, { signal });
-    const backup = await openBackup({ store, repository, header, keys: { identity }, signal });
+    const opened = { store: from, repository, header, keys: { identity }, signal };
+    const backup = await openBackup(opened);
     const openLane = async (epoch: typeof backup.epoch) =>
-      new DataLane({ engine, store, use: { kind: "restore", epoch }, signal });
-    const { create = true } = changes;
-    const options = { create, jobs: 2, signal: changes.signal ?? signal };
-    await Array.fromAsync(restoreBackup({ engine, backup, openLane }, options));
+      new DataLane({ engine, store: from, use: { kind: "restore", epoch }, signal });
+    const { create = true, resume = "never" } = changes;
+    const options = { create, resume, jobs: 2, signal: changes.signal ?? signal };
+    const events = restoreBackup({ engine, backup, openLane }, options);
+    return (await Array.fromAsync(events)).at(-1);
   };
 
   const dispose = () => rm(stateDir, { recursive: true, force: true });

@@ -35,9 +35,13 @@ export interface Engine {
    * Makes the target ready: with `create` the database is created (`target-exists` when it is
    * there), without it must exist and be empty (`target-not-empty`, naming what is in it). Checks
    * everything that can be checked before data moves (missing roles, privileges, `LOCAL INFILE`).
-   * `undo()` drops a database that this call created, and only that.
+   *
+   * When the plan has an origin, the target gets a journal of the restore. With `resume` the target
+   * must have the journal of an unfinished restore of the same origin (`restore-unknown`,
+   * `target-changed`), at which nobody else works (`busy`): what the cut left half done is taken
+   * back first, and `create` is not looked at.
    */
-  prepareTarget(plan: RestorePlan, options: { create: boolean } & Waiting): Promise<PreparedTarget>;
+  prepareTarget(plan: RestorePlan, options: PrepareOptions): Promise<PreparedTarget>;
 
   /** A session that builds objects and loads parts; one per thread. */
   openLoader(options: Waiting): Promise<Loader>;
@@ -171,19 +175,50 @@ export interface RestorePlan {
   facts: ServerFacts;
   list: ObjectList;
   tables: TableData[];
+  /** Of which backup; without it no journal is kept, and the restore cannot be gone on with. */
+  origin?: RestoreOrigin;
 }
 
-export interface PreparedTarget {
+/** What is restored, to the bit. */
+export interface RestoreOrigin {
+  repository: string;
+  backup: string;
+  /** SHA-256 of the sealed body of the manifest, hexadecimal. */
+  content: string;
+}
+
+export interface PrepareOptions extends Waiting {
+  create: boolean;
+  resume?: boolean;
+}
+
+/** A target that is being restored into; when it is disposed, others may go on there. */
+export interface PreparedTarget extends AsyncDisposable {
+  /** Steps that earlier attempts have finished, each whole. */
+  readonly done: ReadonlySet<string>;
+  /** Whether the restore, in this attempt or an earlier one, has created the database. */
+  readonly created: boolean;
+  /** Drops a database that the restore created, and only that. */
   undo(options: Waiting): Promise<void>;
+  /** Drops the journal: nothing is left to go on with. */
+  finish(options: Waiting): Promise<void>;
+}
+
+export interface LoadOptions extends Waiting {
+  /**
+   * Recorded as done in the target's journal if, and only if, what was asked for is done: whatever
+   * is cut when. A step that is done already is an error, and changes nothing.
+   */
+  step?: string;
 }
 
 export interface Loader extends AsyncDisposable {
   /** Runs the object's statements; any error is an error and names the object. */
-  build(object: SchemaObject, options: Waiting): Promise<void>;
+  build(object: SchemaObject, options: LoadOptions): Promise<void>;
   /**
    * Loads a part's bytes, cut anywhere, in one transaction: all rows or none. Resolves with the
    * rows that the server says it has taken. A piece may be used until the one after the next is
    * asked for, so one write may be on its way while the next piece is made.
    */
-  load(table: TableData, bytes: AsyncIterable<Uint8Array>, options: Waiting): Promise<number>;
+  load(table: TableData, bytes: AsyncIterable<Uint8Array>, options: LoadOptions): Promise<number>;
 }

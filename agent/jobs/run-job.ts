@@ -104,7 +104,8 @@ async function* runRestore(
   const database = await parts.openDatabase(spec.instance, spec.database);
   const events = startRestore(
     { database, backup, storeUrl },
-    { create, jobs: lanes(spec.jobs), signal },
+    // Whoever asks for the same restore again wants what the first attempt has left to be used.
+    { create, resume: "may", jobs: lanes(spec.jobs), signal },
   );
   const progress = new Counter();
   let bytes = 0;
@@ -117,7 +118,7 @@ async function* runRestore(
         yield progress.begin(`${event.section}: ${event.objects} objects`);
         break;
       case "loading-begun":
-        yield progress.begin("loading", bytes);
+        yield progress.begin("loading", event.bytes);
         break;
       case "comparing-begun":
         yield progress.begin("comparing", bytes);

@@ -88,16 +88,16 @@ export class DataLane implements Lane {
     throw misused("it was closed while a session was being opened");
   }
 
-  async build(object: SchemaObject): Promise<void> {
+  async build(object: SchemaObject, step: string): Promise<void> {
     if (this.#loader === undefined) throw misused("build came before it was open");
-    await this.#loader.build(object, { signal: this.#parts.signal });
+    await this.#loader.build(object, { step, signal: this.#parts.signal });
   }
 
-  async loadStream(table: TableData, map: StreamMap): Promise<number> {
+  async loadStream(table: TableData, map: StreamMap, step: string): Promise<number> {
     const { use, store, signal } = this.#parts;
     if (this.#loader === undefined) throw misused("loadStream came before it was open");
     const bytes = readStream({ store, epoch: use.epoch, map, signal });
-    return await this.#loader.load(table, bytes, { signal });
+    return await this.#loader.load(table, bytes, { step, signal });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -18,9 +18,13 @@ export interface Lane extends AsyncDisposable {
   /** Reads a part for its sums only, under the row key of the backup it is compared with. */
   sumPart(part: Part): Promise<RowSums>;
   openLoader(): Promise<void>;
-  build(object: SchemaObject): Promise<void>;
-  /** Loads one stream of a backup, in one transaction; gives the rows the server has taken. */
-  loadStream(table: TableData, map: StreamMap): Promise<number>;
+  /** Builds the object, and records the step in the target's journal. */
+  build(object: SchemaObject, step: string): Promise<void>;
+  /**
+   * Loads one stream of a backup and records the step, in one transaction; gives the rows the
+   * server has taken.
+   */
+  loadStream(table: TableData, map: StreamMap, step: string): Promise<number>;
 }
 
 export interface StoredPart {

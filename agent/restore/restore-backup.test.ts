@@ -45,11 +45,11 @@ test("restoreBackup() touches nothing when an object of the backup is missing", 
   assert.ok(!scratch.server.databases.has("copy"));
 });
 
-test("restoreBackup() drops the database it created when loading fails", async () => {
+test("restoreBackup() drops the database it created when it fails before it loads", async () => {
   const { scratch, header } = await backedUp();
   await using _ = scratch;
   const engine = withLoader(createMemoryEngine(scratch.server, "copy"), (loader) => {
-    loader.load = () => Promise.reject(new Error("disk on fire"));
+    loader.build = () => Promise.reject(new Error("disk on fire"));
   });
   await assert.rejects(scratch.restore(header.id, "copy", { engine }), /disk on fire/);
   assert.ok(!scratch.server.databases.has("copy"));

@@ -1,20 +1,21 @@
-import { DbctlError } from "../../core/errors.ts";
-import { type BackupBody, parseBackupBody } from "../backup/backup-body.ts";
-import type {
-  Engine,
-  PreparedTarget,
-  SchemaObject,
-  Section,
-  SnapshotTicket,
-} from "../engines/engine.ts";
-import { type Lane, type Lanes, onEvery, openLanes, runOnLanes } from "../lanes/lane.ts";
+import { parseBackupBody, type BackupBody } from "../backup/backup-body.ts";
+import type { Engine, Section, SnapshotTicket } from "../engines/engine.ts";
+import { streamStep } from "../engines/restore-journal.ts";
+import { type Lane, type Lanes, onEvery, openLanes } from "../lanes/lane.ts";
 import { checkBackup } from "../repository/check-backup.ts";
 import type { EpochKeys } from "../repository/epoch.ts";
 import type { OpenBackup } from "../repository/open-backup.ts";
 import { refuseDamage } from "../verify/verify-backup.ts";
+import { buildSection } from "./build-section.ts";
 import { compareObjects } from "./compare-objects.ts";
 import { compareTables } from "./compare-tables.ts";
+import {
+  endFailedRestore,
+  type FailedRestore,
+  type RestoreCommands,
+} from "./end-failed-restore.ts";
 import { loadTables } from "./load-tables.ts";
+import { openTarget, type OpenTarget, type Resuming } from "./open-target.ts";
 
 export interface RestoreParts {
   engine: Engine;
@@ -25,70 +26,98 @@ export interface RestoreParts {
 export interface RestoreOptions {
   /** Creates the target database; without it the target must be there and empty. */
   create: boolean;
+  resume: Resuming;
   /** Loaders at once. */
   jobs: number;
+  /** Told to a person when the restore fails and can be gone on with. */
+  commands?: RestoreCommands;
   signal: AbortSignal;
 }
 
 export type RestoreEvent =
   | { kind: "checked"; tables: number; bytes: number }
   | { kind: "section-begun"; section: Section; objects: number }
-  | { kind: "loading-begun" }
+  /** `bytes`: what there is to load, without what an earlier attempt has loaded; roughly. */
+  | { kind: "loading-begun"; bytes: number }
   | { kind: "comparing-begun" }
   | { kind: "part-loaded"; table: string; bytes: number; rows: number }
   | { kind: "part-compared"; table: string; bytes: number }
-  | { kind: "finished"; tables: number; rows: bigint };
+  /** `resumedParts`: those of `parts` that earlier attempts had loaded. */
+  | { kind: "finished"; tables: number; rows: bigint; parts: number; resumedParts: number };
 
 /**
  * Restores a backup into one database and proves it: its objects are listed again, the rows of
- * every table are read back, and both are compared with the backup's. The target is not touched before every object that is
- * needed is known to be there. After any error a database that was created here is dropped again.
+ * every table are read back, and both are compared with the backup's. The target is not touched
+ * before every object that is needed is known to be there. A journal in the target says what is
+ * done, so that a restore that was cut short is gone on with, by `resume`; what a failed one leaves
+ * is said by its error (`end-failed-restore.ts`).
  */
 export async function* restoreBackup(
   { engine, backup, openLane }: RestoreParts,
-  { create, jobs, signal }: RestoreOptions,
+  { create, resume, jobs, commands, signal }: RestoreOptions,
 ): AsyncGenerator<RestoreEvent> {
   const body = parseBackupBody(backup);
   await refuseDamage(backup, checkBackup(backup, { level: "index", signal }));
   const bytes = body.tables.reduce((sum, { sums }) => sum + Number(sums.bytes), 0);
   yield { kind: "checked", tables: body.tables.length, bytes };
 
-  const { facts, list } = body;
-  const tables = body.tables.map(({ data }) => data);
-  const target = await engine.prepareTarget({ facts, list, tables }, { create, signal });
+  await using opened = await openTarget(engine, { backup, body }, { create, resume, signal });
+  const { target } = opened;
+  const attempt = beginAttempt(opened, { body, commands });
+  const resumedParts = attempt.parts.loaded;
   try {
     await using lanes = await openLanes(jobs, () => openLane(backup.epoch));
-    yield* restoreInto(lanes, { engine, backup, body, signal });
+    const work = { engine, backup, body, done: target.done, signal };
+    for await (const event of restoreInto(lanes, work)) {
+      note(attempt, event);
+      yield event;
+    }
+    await target.finish({ signal });
   } catch (error) {
-    await undo(target, error);
-    throw create ? error : incomplete(error);
+    throw await endFailedRestore(error, attempt);
   }
   const rows = body.tables.reduce((sum, { sums }) => sum + BigInt(sums.rows), 0n);
-  yield { kind: "finished", tables: body.tables.length, rows };
+  const parts = attempt.parts.all;
+  yield { kind: "finished", tables: body.tables.length, rows, parts, resumedParts };
+}
+
+function beginAttempt(
+  { target, resumed }: OpenTarget,
+  { body, commands }: { body: BackupBody; commands: RestoreCommands | undefined },
+): FailedRestore {
+  const streams = body.tables.flatMap((table) => table.streams);
+  const loaded = streams.filter((stream) => target.done.has(streamStep(stream))).length;
+  const parts = { loaded, all: streams.length };
+  return { target, resumed, isLoading: resumed, parts, commands };
+}
+
+function note(attempt: FailedRestore, { kind }: RestoreEvent): void {
+  if (kind === "loading-begun") attempt.isLoading = true;
+  if (kind === "part-loaded") attempt.parts.loaded++;
 }
 
 interface Work {
   engine: Engine;
   backup: OpenBackup;
   body: BackupBody;
+  /** Steps of earlier attempts. */
+  done: ReadonlySet<string>;
   signal: AbortSignal;
 }
 
-async function* restoreInto(
-  { all }: Lanes,
-  { engine, backup, body, signal }: Work,
-): AsyncGenerator<RestoreEvent> {
+async function* restoreInto({ all }: Lanes, work: Work): AsyncGenerator<RestoreEvent> {
+  const { backup, body, done } = work;
+  const one = all.slice(0, 1);
   await onEvery(all, (lane) => lane.openLoader());
-  yield* buildSection(all.slice(0, 1), body, "pre-data");
-  yield { kind: "loading-begun" };
-  yield* loadTables(all, { backup, body });
-  yield* buildSection(all, body, "index");
-  yield* buildSection(all.slice(0, 1), body, "constraint");
-  yield* buildSection(all.slice(0, 1), body, "foreign-key");
-  yield* buildSection(all, body, "validation");
-  yield* buildSection(all.slice(0, 1), body, "post-data");
+  yield* buildSection(one, { body, section: "pre-data", done });
+  yield* loadTables(all, { backup, body, done });
+  yield* buildSection(all, { body, section: "index", done });
+  yield* buildSection(one, { body, section: "constraint", done });
+  yield* buildSection(one, { body, section: "foreign-key", done });
+  yield* buildSection(all, { body, section: "validation", done });
+  yield* buildSection(one, { body, section: "post-data", done });
   yield { kind: "comparing-begun" };
-  yield* compareRestored(all, { engine, backup, body, signal });
+  yield* compareRestored(all, work);
 }
 
 /** Reads the database as a backup would, and compares what it holds with what it should. */
@@ -102,36 +131,4 @@ async function* compareRestored(
   const restored = { facts: await engine.probe({ signal }), list: await snapshot.listObjects() };
   compareObjects(body, restored);
   yield* compareTables(lanes, { snapshot, body });
-}
-
-/** Builds the section's objects: on one lane in their order, on several the costliest first. */
-async function* buildSection(
-  lanes: Lane[],
-  { list }: BackupBody,
-  section: Section,
-): AsyncGenerator<RestoreEvent> {
-  const objects = list.objects.filter((object) => object.section === section);
-  yield { kind: "section-begun", section, objects: objects.length };
-  const cost = ({ cost = 0 }: SchemaObject) => cost;
-  const order = lanes.length === 1 ? objects : objects.toSorted((a, b) => cost(b) - cost(a));
-  const build = (lane: Lane, object: SchemaObject) => lane.build(object);
-  for await (const _ of runOnLanes(lanes, order, build));
-}
-
-/** A database that was there before is left to its owner, who has to know what is in it now. */
-function incomplete(error: unknown): DbctlError {
-  const { code, message, remedy } = DbctlError.from(error);
-  return new DbctlError(code, message, {
-    remedy: `${remedy}. Then empty the database, which holds a part of the backup, and restore again`,
-    cause: error,
-  });
-}
-
-/** The restore's own error is the one to report, but what is left behind must be known, too. */
-async function undo(target: PreparedTarget, error: unknown): Promise<void> {
-  try {
-    await target.undo({ signal: AbortSignal.timeout(60_000) });
-  } catch (left) {
-    throw new AggregateError([error, left], "Cannot undo the restore");
-  }
 }

@@ -1,5 +1,6 @@
 import { DbctlError } from "../../../core/errors.ts";
 import type * as port from "../engine.ts";
+import { checkHead, type JournalHead, unfinishedRestore } from "../restore-journal.ts";
 
 /** A database server that lives in this process: tables with rows of text, nothing else. */
 export interface MemoryServer {
@@ -13,6 +14,8 @@ export interface MemoryDatabase {
   tables: Map<string, string[]>;
   /** What the engine does not know: its names come back as unsupported objects. */
   oddities: string[];
+  /** Of a restore that is not finished. */
+  journal?: { head: JournalHead; done: Set<string> };
 }
 
 export function createMemoryServer(): MemoryServer {
@@ -45,7 +48,8 @@ export function createMemoryEngine(server: MemoryServer, database: string): port
       return new MemorySnapshot(server, pinned);
     },
     openReader: async () => new MemoryReader(server, pinned ?? find(server, database)),
-    prepareTarget: async (_, { create }) => prepare(server, database, create),
+    prepareTarget: async ({ origin }, { create, resume = false }) =>
+      resume ? takeOver(server, database, origin) : prepare(server, database, { create, origin }),
     openLoader: async () => new MemoryLoader(server, find(server, database)),
   };
 }
@@ -63,21 +67,49 @@ function copy({ tables, oddities }: MemoryDatabase): MemoryDatabase {
   return { tables: new Map(rows), oddities: [...oddities] };
 }
 
-function prepare(server: MemoryServer, name: string, create: boolean): port.PreparedTarget {
+function prepare(
+  server: MemoryServer,
+  name: string,
+  { create, origin }: { create: boolean; origin: port.RestoreOrigin | undefined },
+): port.PreparedTarget {
   const existing = server.databases.get(name);
   if (create && existing !== undefined)
     throw new DbctlError("target-exists", `Cannot create database "${name}": it exists`, {
       remedy: "Name another target, or restore without --create into an empty one",
     });
-  if (!create && find(server, name).tables.size > 0)
+  const found = create ? createMemoryDatabase() : find(server, name);
+  if (found.journal !== undefined) throw unfinishedRestore(name, found.journal.head);
+  if (found.tables.size > 0)
     throw new DbctlError("target-not-empty", `Cannot restore into "${name}": it is not empty`, {
       remedy: "Name an empty database, or create a new one with --create",
     });
-  if (create) server.databases.set(name, createMemoryDatabase());
+  server.databases.set(name, found);
+  if (origin !== undefined) found.journal = { head: { origin, created: create }, done: new Set() };
+  return prepared(server, name, create);
+}
+
+function takeOver(
+  server: MemoryServer,
+  name: string,
+  origin: port.RestoreOrigin | undefined,
+): port.PreparedTarget {
+  const { journal } = find(server, name);
+  const { created } = checkHead(journal?.head, { origin, target: name });
+  return prepared(server, name, created);
+}
+
+function prepared(server: MemoryServer, name: string, created: boolean): port.PreparedTarget {
+  const database = find(server, name);
   return {
+    done: new Set(database.journal?.done),
+    created,
     undo: async () => {
-      if (create) server.databases.delete(name);
+      if (created) server.databases.delete(name);
     },
+    finish: async () => {
+      delete database.journal;
+    },
+    [Symbol.asyncDispose]: async () => {},
   };
 }
 
@@ -171,15 +203,31 @@ class MemoryLoader extends MemorySession implements port.Loader {
     this.#database = database;
   }
 
-  async build({ statements }: port.SchemaObject): Promise<void> {
+  async build({ statements }: port.SchemaObject, { step }: port.LoadOptions): Promise<void> {
+    this.#record(step);
     for (const name of statements) this.#database.tables.set(name, []);
   }
 
-  async load(table: port.TableData, bytes: AsyncIterable<Uint8Array>): Promise<number> {
+  async load(
+    table: port.TableData,
+    bytes: AsyncIterable<Uint8Array>,
+    { step }: port.LoadOptions,
+  ): Promise<number> {
     const pieces = await Array.fromAsync(bytes, (piece) => Buffer.from(piece));
     const text = Buffer.concat(pieces).toString();
     const rows = text.split("\n").slice(0, -1);
+    this.#record(step);
     this.#database.tables.get(table.name)?.push(...rows);
     return rows.length;
+  }
+
+  #record(step: string | undefined): void {
+    const done = this.#database.journal?.done;
+    if (step === undefined || done === undefined) return;
+    if (done.has(step))
+      throw new DbctlError("engine-refused", `Cannot do ${step}: it is done already`, {
+        remedy: "Do it once",
+      });
+    done.add(step);
   }
 }

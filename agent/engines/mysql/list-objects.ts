@@ -1,4 +1,5 @@
 import type { ObjectList } from "../engine.ts";
+import { unfinishedObject } from "../restore-journal.ts";
 import type { Catalog } from "./catalog.ts";
 import { joinDrafts, noDrafts } from "./object-draft.ts";
 import { describeDatabase } from "./objects-database.ts";
@@ -9,6 +10,7 @@ import { describeSequences } from "./objects-sequences.ts";
 import { describeTables } from "./objects-tables.ts";
 import { describeTriggers } from "./objects-triggers.ts";
 import { describeViews } from "./objects-views.ts";
+import { hasJournal } from "./restore-journal.ts";
 import type { TableEntry } from "./table-list.ts";
 
 const known = new Set(["BASE TABLE", "SYSTEM VERSIONED", "SEQUENCE", "VIEW"]);
@@ -26,6 +28,7 @@ export async function listObjects(catalog: Catalog, tables: TableEntry[]): Promi
   const strange = noDrafts();
   for (const { name, type } of tables.filter((table) => !known.has(table.type)))
     strange.unsupported.push({ kind: type.toLowerCase(), name, remedy: "Drop it, or export it" });
+  if (await hasJournal(catalog)) strange.unsupported.push(unfinishedObject);
   const all = [database.drafts, sequences, plain, foreignKeys, routines, views, triggers, events];
   return joinDrafts([...all, strange]);
 }

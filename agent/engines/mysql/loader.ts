@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { DbctlError } from "../../../core/errors.ts";
-import type { Loader, SchemaObject, TableData, Waiting } from "../engine.ts";
+import type { Loader, LoadOptions, SchemaObject, TableData, Waiting } from "../engine.ts";
 import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
+import { recordBegin, recordEnd, recordLoad } from "./restore-journal.ts";
 import { RowEncoder } from "./row-encoder.ts";
 import { errnoOf } from "./server-error.ts";
 import type { Outcome } from "./answers.ts";
@@ -51,14 +52,20 @@ async function resetSession(session: Session, signal: AbortSignal): Promise<void
   });
 }
 
-async function build(session: Session, object: SchemaObject, { signal }: Waiting): Promise<void> {
+async function build(
+  session: Session,
+  object: SchemaObject,
+  { step, signal }: LoadOptions,
+): Promise<void> {
   const act = `build ${object.kind} ${object.name}`;
   await resetSession(session, signal);
+  if (step !== undefined) await session.execute(recordBegin(step), { signal, act });
   for (const sql of object.statements) {
     if (object.section === "validation") await validate(session, sql, { act, signal });
     else if (object.kind === "event status") await switchEvent(session, sql, { act, signal });
     else await buildStep(session, sql, { act, signal });
   }
+  if (step !== undefined) await session.execute(recordEnd(step), { signal, act });
 }
 
 async function buildStep(session: Session, sql: string, { act, signal }: Acting): Promise<void> {
@@ -113,11 +120,15 @@ function isHarmless({ Level, Code, Message }: Row): boolean {
   return Code === "1105" && (Message ?? "").startsWith("Event scheduler is switched off");
 }
 
-interface Load extends Waiting {
+interface Load extends LoadOptions {
   bytes: AsyncIterable<Uint8Array>;
 }
 
-async function load(session: Session, table: TableData, { bytes, signal }: Load): Promise<number> {
+async function load(
+  session: Session,
+  table: TableData,
+  { bytes, step, signal }: Load,
+): Promise<number> {
   const act = `load table ${table.name}`;
   await resetSession(session, signal);
   const encoder = new RowEncoder(table.columns.length);
@@ -125,6 +136,7 @@ async function load(session: Session, table: TableData, { bytes, signal }: Load)
   const body = encodeRows(encoder, bytes);
   await session.execute("START TRANSACTION", { signal, act });
   try {
+    if (step !== undefined) await session.execute(recordLoad(step), { signal, act });
     const options = { file, body, signal, act };
     const outcome = await session.loadLocal(loadStatement(table, file), options);
     await refuseLoss(session, outcome, { table, rows: encoder.rows, act, signal });

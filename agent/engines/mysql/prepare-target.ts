@@ -1,21 +1,27 @@
 import { DbctlError } from "../../../core/errors.ts";
-import type { PreparedTarget, RestorePlan, Waiting } from "../engine.ts";
+import type { PreparedTarget, PrepareOptions, RestorePlan, Waiting } from "../engine.ts";
+import { unfinishedRestore } from "../restore-journal.ts";
 import { ask, type Catalog, inSchema, openCatalog } from "./catalog.ts";
 import { versionNumber } from "./handshake.ts";
 import { quoteName } from "./quote.ts";
 import { checkDefinerRights } from "./rights.ts";
 import { missingRequirements } from "./requirements.ts";
+import {
+  createJournal,
+  hasJournal,
+  type Journal,
+  readJournal,
+  resumeJournal,
+} from "./restore-journal.ts";
 import { type Login, openSession, type Session } from "./session.ts";
 import { refuseUntrustedFunctions } from "./untrusted-functions.ts";
 import { baseSettings } from "./setup-session.ts";
-
-type Options = { create: boolean } & Waiting;
 
 /** Checks what can be checked before data moves; creates the database when asked to. */
 export async function prepareTarget(
   login: Login,
   plan: RestorePlan,
-  { create, signal }: Options,
+  { create, resume = false, signal }: PrepareOptions,
 ): Promise<PreparedTarget> {
   await using session = await openSession(login, { signal, database: null });
   await session.execute(baseSettings(session, ""), { signal, act: "set up a session" });
@@ -23,7 +29,7 @@ export async function prepareTarget(
   const { database } = catalog;
   checkServer(session, plan);
   await checkLocalFiles(catalog);
-  await checkDatabase(catalog, create);
+  await checkDatabase(catalog, { create, resume });
   const missing = await missingRequirements(catalog, plan.list.requires);
   if (missing.length > 0) throw lacking(database, missing);
   const definers = plan.list.requires.filter(({ kind }) => kind === "account");
@@ -32,11 +38,51 @@ export async function prepareTarget(
     definers.map(({ name }) => name),
   );
   await refuseUntrustedFunctions(catalog, plan.list.objects);
+  if (resume) {
+    const journal = await resumeJournal(login, { plan, signal });
+    return prepared(login, { journal, created: journal.created });
+  }
   if (create) {
     const sql = `CREATE DATABASE ${quoteName(database)}`;
     await session.execute(sql, { signal, act: `create database ${database}` });
   }
-  return { undo: (waiting) => undo(login, { create, ...waiting }) };
+  return prepared(login, {
+    journal: await beginJournal(login, plan, { create, signal }),
+    created: create,
+  });
+}
+
+/** What a database that was created in vain may take to go. */
+const undoMs = 60_000;
+
+async function beginJournal(
+  login: Login,
+  { origin }: RestorePlan,
+  { create, signal }: { create: boolean } & Waiting,
+): Promise<Journal | undefined> {
+  try {
+    if (origin === undefined) return undefined;
+    return await createJournal(login, { origin, created: create, signal });
+  } catch (error) {
+    if (create) await dropDatabase(login, { signal: AbortSignal.timeout(undoMs) });
+    throw error;
+  }
+}
+
+function prepared(
+  login: Login,
+  { journal, created }: { journal: Journal | undefined; created: boolean },
+): PreparedTarget {
+  return {
+    done: journal?.done ?? new Set(),
+    created,
+    undo: async (options) => {
+      await journal?.[Symbol.asyncDispose]();
+      if (created) await dropDatabase(login, options);
+    },
+    finish: async (options) => await journal?.finish(options),
+    [Symbol.asyncDispose]: async () => await journal?.[Symbol.asyncDispose](),
+  };
 }
 
 function checkServer({ greeting }: Session, { facts }: RestorePlan): void {
@@ -59,19 +105,24 @@ async function checkLocalFiles(catalog: Catalog): Promise<void> {
   });
 }
 
-async function checkDatabase(catalog: Catalog, create: boolean): Promise<void> {
+async function checkDatabase(
+  catalog: Catalog,
+  { create, resume }: { create: boolean; resume: boolean },
+): Promise<void> {
   const { database } = catalog;
   const sql = `SELECT 1 FROM information_schema.SCHEMATA WHERE ${inSchema(catalog, "SCHEMA_NAME")}`;
   const exists = (await ask(catalog, sql, "look for the database")).length > 0;
-  if (create && exists)
+  if (create && exists && !resume)
     throw new DbctlError("target-exists", `Cannot create database ${database}: it exists`, {
       remedy: "Name another database, or restore into this one when it is empty",
     });
-  if (create) return;
+  if (create && !resume) return;
   if (!exists)
     throw new DbctlError("database-unknown", `Cannot restore into ${database}: it does not exist`, {
       remedy: "Let it be created (--create), or check the name",
     });
+  if (resume) return;
+  if (await hasJournal(catalog)) throw unfinishedRestore(database, await readJournal(catalog));
   const found = await findContent(catalog);
   if (found.length === 0) return;
   const names = found.slice(0, 10).join(", ") + (found.length > 10 ? ", …" : "");
@@ -102,8 +153,7 @@ function lacking(database: string, missing: string[]): DbctlError {
   });
 }
 
-async function undo(login: Login, { create, signal }: Options): Promise<void> {
-  if (!create) return;
+async function dropDatabase(login: Login, { signal }: Waiting): Promise<void> {
   const { database } = login.target;
   await using session = await openSession(login, { signal, database: null });
   const sql = `DROP DATABASE IF EXISTS ${quoteName(database)}`;

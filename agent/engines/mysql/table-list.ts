@@ -1,4 +1,6 @@
+import { journalName } from "../restore-journal.ts";
 import { ask, type Catalog, inSchema, must } from "./catalog.ts";
+import { quotePlain } from "./quote.ts";
 
 /** What SHOW FULL TABLES knows of a table, view or sequence. */
 export interface TableEntry {
@@ -10,13 +12,14 @@ export interface TableEntry {
   collation: string | null;
 }
 
-/** Every table, view and sequence of the database, by name. */
+/** Every table, view and sequence of the database, by name; the journal of a restore is none. */
 export async function readTableList(catalog: Catalog): Promise<TableEntry[]> {
   const rows = await ask(
     catalog,
     `SELECT TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine, TABLE_COLLATION AS collation
      FROM information_schema.TABLES WHERE ${inSchema(catalog, "TABLE_SCHEMA")}
-     AND TABLE_TYPE <> 'TEMPORARY' ORDER BY CAST(TABLE_NAME AS BINARY)`,
+     AND TABLE_TYPE <> 'TEMPORARY' AND TABLE_NAME <> ${quotePlain(journalName)}
+     ORDER BY CAST(TABLE_NAME AS BINARY)`,
     "list the tables",
   );
   return rows.map((row) => ({

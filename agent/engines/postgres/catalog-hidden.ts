@@ -1,11 +1,12 @@
+import { journalName } from "../restore-journal.ts";
 import type { Catalog, CatalogRow, Dependency } from "./catalog.ts";
 import { readRows } from "./catalog-rows.ts";
 
 type Facts = Pick<Catalog, "session" | "all" | "dependencies">;
 
 /**
- * What is not recreated by a statement of its own: temporary and TOAST objects, with all that
- * needs them; members of extensions, and what exists only as a part of those.
+ * What is not recreated by a statement of its own: temporary and TOAST objects and the journal of
+ * a restore, with all that needs them; members of extensions, and what exists only as a part of those.
  */
 export async function findHidden(facts: Facts): Promise<Set<string>> {
   const passing = await findPassing(facts);
@@ -27,11 +28,11 @@ export async function findHidden(facts: Facts): Promise<Set<string>> {
   return hidden;
 }
 
-/** What goes when the session that made a temporary object ends; and TOAST tables. */
+/** What goes when its session, or a restore, ends: temporary objects and the journal; TOAST tables. */
 async function findPassing({ session, dependencies }: Facts): Promise<Set<string>> {
   const seeds = await readRows<{ key: string }>(
     session,
-    `WITH t AS (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast|(toast_)?temp_[0-9]+)$')
+    `WITH t AS (SELECT oid FROM pg_namespace WHERE nspname ~ '^(pg_(toast|(toast_)?temp_[0-9]+)|${journalName})$')
       SELECT 'pg_namespace:' || oid AS key FROM t
       UNION ALL SELECT 'pg_class:' || oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM t)
       UNION ALL SELECT 'pg_type:' || oid FROM pg_type WHERE typnamespace IN (SELECT oid FROM t)

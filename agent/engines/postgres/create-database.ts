@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DbctlError } from "../../../core/errors.ts";
-import type { PreparedTarget, ServerFacts } from "../engine.ts";
+import type { ServerFacts, Waiting } from "../engine.ts";
 import { violation } from "./messages.ts";
 import { quoteLiteral, quoteName } from "./quote.ts";
 import { sqlstateOf } from "./server-error.ts";
@@ -17,11 +17,17 @@ export function maintenanceOf(target: PostgresTarget): PostgresTarget {
   return { ...target, database: maintenanceDatabase };
 }
 
+/** A database that a restore has created, and may drop. */
+export interface CreatedDatabase {
+  /** Drops it, but no other one that has its name by now. */
+  drop(options: Waiting): Promise<void>;
+}
+
 /** Creates the target's database like the source's; `session` is one with the maintenance one. */
 export async function createDatabase(
   session: PostgresSession,
   { access, facts }: { access: Access; facts: ServerFacts },
-): Promise<PreparedTarget> {
+): Promise<CreatedDatabase> {
   const { database } = access.target;
   const options = databaseOptions(session, facts).join(" ");
   const create = `CREATE DATABASE ${quoteName(database)} TEMPLATE template0 ${options}`;
@@ -29,13 +35,21 @@ export async function createDatabase(
   if ((await findOid(session, database)) !== undefined) throw taken(access.target);
   try {
     await session.execute(create, { doing });
-    const oid = await findOid(session, database);
-    if (oid === undefined) throw violation("the database it has just created is not there");
-    return { undo: ({ signal }) => dropCreated(access, { oid, signal }) };
+    return await findCreated(session, access);
   } catch (error) {
     if (sqlstateOf(error) === undefined) await cleanUp(access, { pid: session.pid, error });
     throw error;
   }
+}
+
+/** The target's database, which a restore has created. */
+export async function findCreated(
+  session: PostgresSession,
+  access: Access,
+): Promise<CreatedDatabase> {
+  const oid = await findOid(session, access.target.database);
+  if (oid === undefined) throw violation("the database that was just created is not there");
+  return { drop: ({ signal }) => dropCreated(access, { oid, signal }) };
 }
 
 function taken(target: PostgresTarget): DbctlError {

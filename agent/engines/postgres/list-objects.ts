@@ -1,4 +1,5 @@
 import type { ObjectList, SchemaObject } from "../engine.ts";
+import { journalName, unfinishedObject } from "../restore-journal.ts";
 import { readCatalog } from "./catalog.ts";
 import type { CatalogSession } from "./catalog-rows.ts";
 import type { Draft, DraftList } from "./draft.ts";
@@ -74,6 +75,9 @@ export async function listObjects(session: CatalogSession): Promise<ObjectList> 
   );
   const filled = fillViews(settled.drafts, catalog.dependencies);
   const lost = lists.flatMap((list) => list.unsupported ?? []);
+  const hasJournal = [...catalog.all.values()].some(
+    ({ type, identity }) => type === "schema" && identity === journalName,
+  );
   return {
     objects: orderDrafts(filled.drafts, catalog.dependencies)
       .filter(({ statements }) => statements.length > 0)
@@ -83,6 +87,7 @@ export async function listObjects(session: CatalogSession): Promise<ObjectList> 
       ...lost,
       ...settled.unsupported,
       ...filled.unsupported,
+      ...(hasJournal ? [unfinishedObject] : []),
     ]),
     requires: sortNames(lists.flatMap((list) => list.requires ?? [])),
   };

@@ -1,7 +1,8 @@
-import type { Loader, SchemaObject, TableData, Waiting } from "../engine.ts";
+import type { Loader, LoadOptions, SchemaObject, TableData, Waiting } from "../engine.ts";
 import { copyIn } from "./copy-in.ts";
 import { quoteLiteral, quoteName, quoteQualified } from "./quote.ts";
 import { formatOf } from "./reader.ts";
+import { recordStep } from "./restore-journal.ts";
 import { sqlstateOf } from "./server-error.ts";
 import { openSession, type PostgresSession, type StatementOptions } from "./session.ts";
 import { applySettings, loaderSettings } from "./session-settings.ts";
@@ -23,18 +24,23 @@ export async function openLoader(access: Access, { signal }: Waiting): Promise<L
 
 async function build(
   session: PostgresSession,
-  { object, signal }: { object: SchemaObject } & Waiting,
+  { object, step, signal }: { object: SchemaObject } & LoadOptions,
 ): Promise<void> {
   const doing = `build ${object.kind} ${object.name}`;
-  for (const statement of object.statements) await run(session, statement, { doing, signal });
+  // Several statements in one message are one transaction (manual, "Simple Query").
+  const statements =
+    step === undefined
+      ? object.statements
+      : [[recordStep(step), ...object.statements].join("\n;\n")];
+  for (const statement of statements) await run(session, statement, { doing, signal });
 }
 
 const deadlockLimit = 10;
 
 /**
  * Loaders that build side by side may need the same table: the one that comes second waits as long
- * as the first works, and of two that wait for each other one begins again. A statement that failed
- * has changed nothing.
+ * as the first works, and of two that wait for each other one begins again. Statements that failed
+ * have changed nothing.
  */
 async function run(
   session: PostgresSession,
@@ -65,13 +71,13 @@ async function othersWork(session: PostgresSession, options: StatementOptions): 
   return rows.length > 0;
 }
 
-interface Loading extends Waiting {
+interface Loading extends LoadOptions {
   table: TableData;
   bytes: AsyncIterable<Uint8Array>;
 }
 
 async function load(session: PostgresSession, options: Loading): Promise<number> {
-  const { table, bytes, signal } = options;
+  const { table, bytes, step, signal } = options;
   const format = formatOf(table);
   // A list of no columns cannot be written; a table without any needs none.
   const columns = table.columns.map(quoteName).join(", ");
@@ -79,6 +85,7 @@ async function load(session: PostgresSession, options: Loading): Promise<number>
   const sql = [
     "BEGIN",
     `SET LOCAL client_encoding = ${quoteLiteral(detailsOf(table).encoding)}`,
+    ...(step === undefined ? [] : [recordStep(step)]),
     `COPY ${quoteQualified(table)}${list} FROM STDIN (FORMAT ${format})`,
     "COMMIT",
   ].join("; ");

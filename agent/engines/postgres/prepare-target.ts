@@ -1,6 +1,13 @@
 import { DbctlError } from "../../../core/errors.ts";
-import type { PreparedTarget, RestorePlan, Waiting } from "../engine.ts";
-import { createDatabase, maintenanceOf } from "./create-database.ts";
+import type { PreparedTarget, PrepareOptions, RestorePlan } from "../engine.ts";
+import { unfinishedRestore } from "../restore-journal.ts";
+import {
+  createDatabase,
+  type CreatedDatabase,
+  findCreated,
+  maintenanceOf,
+} from "./create-database.ts";
+import { createJournal, type Journal, readJournal, resumeJournal } from "./restore-journal.ts";
 import { openSession, type PostgresSession } from "./session.ts";
 import type { Access } from "./snapshot.ts";
 import { describeTarget, type PostgresTarget } from "./target.ts";
@@ -13,17 +20,55 @@ const shownObjects = 5;
 export async function prepareTarget(
   access: Access,
   plan: RestorePlan,
-  { create, signal }: { create: boolean } & Waiting,
+  options: PrepareOptions,
 ): Promise<PreparedTarget> {
+  const { create, resume = false, signal } = options;
   const { target, password } = access;
-  const place = create ? maintenanceOf(target) : target;
+  const place = create && !resume ? maintenanceOf(target) : target;
   await using session = await openSession(place, { password, signal });
   checkFlavour(session, plan);
   await checkWritable(session, target);
   await checkRequirements(session, plan);
-  if (create) return await createDatabase(session, { access, facts: plan.facts });
-  await checkEmpty(session);
-  return { undo: () => Promise.resolve() };
+  if (resume) {
+    const journal = await resumeJournal(access, { plan, signal });
+    const database = journal.created ? await findCreated(session, access) : undefined;
+    return prepared(journal, database);
+  }
+  if (!create) {
+    await checkEmpty(session);
+    return prepared(await beginJournal(access, plan, { created: false, signal }));
+  }
+  const database = await createDatabase(session, { access, facts: plan.facts });
+  try {
+    return prepared(await beginJournal(access, plan, { created: true, signal }), database);
+  } catch (error) {
+    await database.drop({ signal: AbortSignal.timeout(undoMs) });
+    throw error;
+  }
+}
+
+/** What a database that was created in vain may take to go. */
+const undoMs = 60_000;
+
+async function beginJournal(
+  access: Access,
+  { origin }: RestorePlan,
+  options: { created: boolean; signal: AbortSignal },
+): Promise<Journal | undefined> {
+  return origin === undefined ? undefined : await createJournal(access, { origin, ...options });
+}
+
+function prepared(journal: Journal | undefined, database?: CreatedDatabase): PreparedTarget {
+  return {
+    done: journal?.done ?? new Set(),
+    created: database !== undefined,
+    undo: async (options) => {
+      await journal?.[Symbol.asyncDispose]();
+      await database?.drop(options);
+    },
+    finish: async (options) => await journal?.finish(options),
+    [Symbol.asyncDispose]: async () => await journal?.[Symbol.asyncDispose](),
+  };
 }
 
 function checkFlavour({ version }: PostgresSession, { facts }: RestorePlan): void {
@@ -73,6 +118,8 @@ async function checkRequirements(session: PostgresSession, { list }: RestorePlan
 }
 
 async function checkEmpty(session: PostgresSession): Promise<void> {
+  const unfinished = await readJournal(session);
+  if (unfinished !== undefined) throw unfinishedRestore(describeTarget(session.target), unfinished);
   const name = (catalog: string) => `c.oid::pg_catalog.${catalog}::text`;
   const isOwn = (namespace: string) =>
     `c.oid >= ${firstUserOid} AND c.${namespace} NOT IN (SELECT oid FROM pg_catalog.pg_namespace

@@ -1,4 +1,5 @@
 import type { TableData } from "../engine.ts";
+import { journalName } from "../restore-journal.ts";
 import { binaryTypes } from "./builtin-types.ts";
 import type { PostgresSession, Row } from "./session.ts";
 import { DbctlError } from "../../../core/errors.ts";
@@ -14,10 +15,13 @@ export interface TableDetails {
   types?: number[];
 }
 
-/** Tables of users: not the system's, not another session's, not made by an extension. */
+/**
+ * Tables of users: not the system's, not another session's, not made by an extension, not the
+ * journal of a restore.
+ */
 const usersTable = `
   c.relpersistence <> 't'
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '${journalName}')
   AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend AS d
     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
