@@ -16,6 +16,8 @@ const statusCodes = {
   usage: status.INVALID_ARGUMENT,
   "repository-damaged": status.DATA_LOSS,
   "digest-mismatch": status.DATA_LOSS,
+  "dump-damaged": status.DATA_LOSS,
+  "dump-refused": status.INVALID_ARGUMENT,
   "repository-unknown": status.NOT_FOUND,
   "backup-unknown": status.NOT_FOUND,
   "database-unknown": status.NOT_FOUND,
