@@ -1,11 +1,13 @@
 import { DbctlError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import { readSecretFile } from "../core/secret-file.ts";
-import type { Engine } from "./engines/engine.ts";
+import type { Engine, ServerFacts } from "./engines/engine.ts";
+import type { Exporter } from "./engines/export/exporter.ts";
 import { createMysqlEngine } from "./engines/mysql/engine.ts";
 import { type MysqlTarget, parseMysqlTarget } from "./engines/mysql/target.ts";
 import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/password.ts";
 import { createPostgresEngine } from "./engines/postgres/engine.ts";
+import { createPostgresExporter } from "./engines/postgres/exporter.ts";
 import { parsePostgresTarget, type PostgresTarget } from "./engines/postgres/target.ts";
 import { resolvePassword as resolvePostgresPassword } from "./engines/postgres/password.ts";
 import type { KeyService } from "./kms/key-service.ts";
@@ -66,6 +68,14 @@ export function createEngine(of: Target, password: Secret | undefined): Engine {
   return of.engine === "postgres"
     ? createPostgresEngine({ target: of.target, password })
     : createMysqlEngine({ target: of.target, password });
+}
+
+/** What writes a backup of such a server as files; no server takes part. */
+export function createExporter(facts: ServerFacts): Exporter {
+  if (facts.flavour === "postgres") return createPostgresExporter(facts);
+  throw new DbctlError("object-unsupported", `Cannot export a backup of ${facts.flavour}`, {
+    remedy: "Use a newer dbctl, or restore the backup",
+  });
 }
 
 /**

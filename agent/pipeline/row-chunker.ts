@@ -108,13 +108,18 @@ export class RowChunker implements RowSink {
   }
 
   pushRow(row: Uint8Array): void {
+    this.pushPiece(row, true);
+  }
+
+  /** Adds a piece of a row that has no framing; `last` ends the row. Copies it. */
+  pushPiece(bytes: Uint8Array, last: boolean): void {
     let at = 0;
     do {
-      const piece = row.subarray(at, at + this.input.length);
+      const piece = bytes.subarray(at, at + this.input.length);
       this.input.set(piece);
       at += piece.length;
-      this.#scanner.pushRow(piece.length, at === row.length ? 1 : 0);
-    } while (at < row.length);
+      this.#scanner.pushRow(piece.length, last && at === bytes.length ? 1 : 0);
+    } while (at < bytes.length);
   }
 
   /** Hands on the part's last chunk. Throws when the part did not end where a row ends. */

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { comparePostgres } from "./fixtures/compare-databases.ts";
+import { type PostgresServer, startPostgres } from "./fixtures/postgres-server.ts";
+import { createPostgresPartitions, createPostgresShop } from "./fixtures/postgres-shop.ts";
+import { psql } from "./fixtures/psql.ts";
+import { type DbctlScratch, makeDbctlScratch } from "./fixtures/run-dbctl.ts";
+import { dumpPostgresSchema } from "./fixtures/schema-dump.ts";
+
+const execute = promisify(execFile);
+const resources = new AsyncDisposableStack();
+let server: PostgresServer;
+let dbctl: DbctlScratch;
+
+before(async () => {
+  server = resources.use(await startPostgres(15));
+  dbctl = resources.use(await makeDbctlScratch());
+  await psql(server, "postgres", "create database shop");
+  await createPostgresShop({ server, database: "shop" }, { megabytes: 5 });
+  await createPostgresPartitions({ server, database: "shop" }, { rowCount: 500 });
+  await dbctl.ok("backup", server.url("shop"), "--repo", dbctl.repo);
+});
+after(async () => await resources.disposeAsync());
+
+const at = (name: string) => join(dbctl.folder, name);
+const exporting = (...flags: string[]) => {
+  const which = ["latest", "--repo", dbctl.repo, "--identity", dbctl.identity];
+  return ["export", ...which, ...flags];
+};
+
+/** Loads a file as the vendor's client does, into a new database. */
+async function load(file: string, database: string): Promise<string> {
+  await psql(server, "postgres", `create database ${database} template template0`);
+  const where = ["-h", server.socketFolder, "-p", String(server.port), "-U", "postgres"];
+  const how = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", file];
+  const { stderr } = await execute("psql", [...where, ...how], { maxBuffer: 1 << 28 });
+  return stderr;
+}
+
+test("a script that psql loads makes the same database again", async () => {
+  const result = await dbctl.ok(...exporting("--to", at("shop.sql")));
+  assert.equal((await stat(at("shop.sql"))).mode & 0o777, 0o600);
+  assert.equal(await load(at("shop.sql"), "loaded"), "");
+  const [source, copy] = ["shop", "loaded"].map((database) => ({ server, database }));
+  assert.ok(source !== undefined && copy !== undefined);
+  assert.deepEqual(await comparePostgres(source, copy), []);
+  assert.equal(await dumpPostgresSchema(copy), await dumpPostgresSchema(source));
+  const { rows, tables, leftOut } = result;
+  assert.ok(Number(rows) > 5000 && (tables as unknown[]).length > 15);
+  assert.deepEqual(leftOut, []);
+});
+
+/** What COPY of the server itself gives. */
+async function serverCsv(table: string): Promise<string> {
+  const columns = await psql(
+    server,
+    "shop",
+    `select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+     where attrelid = '${table.replaceAll("'", "''")}'::regclass and attnum > 0 and not attisdropped
+       and attgenerated = ''`,
+  );
+  const settings = "set timezone = 'UTC'; set lc_monetary = 'C'; set extra_float_digits = 3;";
+  const rows = `select ${columns} from only ${table}`;
+  return await psql(server, "shop", `${settings} copy (${rows}) to stdout (format csv, header)`);
+}
+
+/** The rows of a test hold line ends of either kind. */
+const sorted = (text: string) => text.trimEnd().replaceAll("\r\n", "\n").split("\n").toSorted();
+
+test("a folder of CSV holds what the server's own CSV holds", async () => {
+  await dbctl.ok(...exporting("--format", "csv", "--to", at("csv")));
+  assert.equal((await stat(at("csv"))).mode & 0o777, 0o700);
+  const files = await readdir(at("csv"));
+  assert.ok(files.includes("schema.sql") && files.includes("export.json"));
+  const { tables } = JSON.parse(await readFile(at("csv/export.json"), "utf8")) as {
+    tables: { name: string; file: string; rows: number }[];
+  };
+  assert.equal(files.length, tables.length + 2);
+  for (const { file } of tables.filter(({ name }) => !name.includes(" "))) {
+    const table = file.replace(/\.csv$/, "");
+    const text = await readFile(at(`csv/${file}`), "utf8");
+    assert.deepEqual(sorted(text), sorted(await serverCsv(table)), table);
+  }
+  assert.equal(await load(at("csv/schema.sql"), "empty"), "");
+});
+
+test("JSON lines hold each row; numbers that JSON cannot hold are strings", async () => {
+  const tables = ["--include", "every_*", "--include", "shop.doc*"];
+  await dbctl.ok(...exporting("--format", "jsonl", ...tables, "--to", at("jsonl")));
+  const files = (await readdir(at("jsonl"))).toSorted();
+  assert.deepEqual(files, [
+    "export.json",
+    "schema.sql",
+    "shop.documents.jsonl",
+    "shop.every_type.jsonl",
+  ]);
+  const read = async (file: string) =>
+    (await readFile(at(`jsonl/${file}`), "utf8"))
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const rows = await read("shop.every_type.jsonl");
+  assert.equal(rows.length, 1004);
+  const [first, second] = rows;
+  assert.equal(first?.["c_bigint"], "-9223372036854775808");
+  assert.equal(first?.["c_numeric"], "NaN");
+  assert.equal(second?.["c_smallint"], 32767);
+  assert.deepEqual(rows.at(-1)?.["c_jsonb"] && Object.keys(rows.at(-1)?.["c_jsonb"] ?? {}), [
+    "n",
+    "w",
+  ]);
+  assert.equal(rows[3]?.["c_boolean"], null);
+  assert.equal(second?.["c_bytea"], Buffer.from("00ff0a5c", "hex").toString("base64"));
+  const [document] = await read("shop.documents.jsonl");
+  const hash = await psql(
+    server,
+    "shop",
+    "select md5(encode(body, 'base64')) from shop.documents where id = 1",
+  );
+  const base64 = String(document?.["body"]).replace(/.{76}(?!$)/g, "$&\n");
+  assert.equal(createHash("md5").update(base64).digest("hex"), hash);
+});
+
+test("what is there already is refused, and a pattern that matches nothing names the nearest", async () => {
+  const there = await dbctl.run(...exporting("--to", at("shop.sql"), "--json"));
+  assert.equal(there.code, 73);
+  assert.equal(there.document.error.code, "target-exists");
+  const unmatched = await dbctl.run(
+    ...exporting("--include", "odrers", "--to", at("none"), "--json"),
+  );
+  assert.equal(unmatched.code, 2);
+  assert.match(unmatched.document.error.remedy, /mean orders/);
+  const left = (await readdir(dbctl.folder)).filter(
+    (name) => name.includes(".part") || name === "none",
+  );
+  assert.deepEqual(left, []);
+});
