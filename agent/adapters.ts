@@ -79,10 +79,17 @@ export function createExporter(facts: ServerFacts): Exporter {
 }
 
 /**
- * Opens the store of a repository URL: `file:///path`. An adapter is loaded when it is asked for:
- * the clouds' libraries are large.
+ * Opens the store of a repository URL: `file:///path`, `s3://bucket/prefix` … An adapter is loaded
+ * when it is asked for: the clouds' libraries are large.
  */
-export async function openStore(url: string): Promise<ObjectStore> {
+export async function openStore(
+  url: string,
+  { signal = new AbortController().signal }: { signal?: AbortSignal } = {},
+): Promise<ObjectStore> {
+  if (/^(s3|minio|b2):/i.test(url)) {
+    const { openS3Store } = await import("./store/s3/s3-store.ts");
+    return await openS3Store(url, { env: process.env, signal });
+  }
   return createFilesystemStore(parseFileUrl(url));
 }
 
