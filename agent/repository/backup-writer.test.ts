@@ -136,3 +136,22 @@ test("commit() uses up its number even when the store fails", async () => {
   const { header } = await backUp(scratch, { streams });
   assert.deepEqual([header.sequence, header.previous?.id], [3, first.header.id]);
 });
+
+test("a manifest whose answer was lost is followed by one with the next number", async () => {
+  await using scratch = await makeScratchRepository();
+  const lossy = {
+    ...scratch.store,
+    put: async (...[key, body, options]: Parameters<typeof scratch.store.put>) => {
+      const put = await scratch.store.put(key, body, options);
+      if (key.endsWith("/manifest")) throw brokenDisk(key);
+      return put;
+    },
+  };
+  const streams = [[randomBytes(100)]];
+  await assert.rejects(backUp(scratch, { streams, store: lossy }), { code: "store-io" });
+  const [lost] = await Array.fromAsync(listBackups(scratch.store, { signal }));
+  const { header } = await backUp(scratch, { streams });
+  assert.equal(lost?.sequence, 1);
+  assert.equal(header.sequence, 2);
+  assert.equal(header.previous?.id, lost?.id);
+});

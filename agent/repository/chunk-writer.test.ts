@@ -49,7 +49,7 @@ async function write(writer: ChunkWriter, chunks: Uint8Array[]): Promise<Written
 
 test("ChunkWriter stores a chunk once, within a pack, over packs and over writers", async () => {
   await using scratch = await makeScratch();
-  const chunks = [randomBytes(1000), randomBytes(1000), randomBytes(1000)];
+  const chunks = [randomBytes(1001), randomBytes(1000), randomBytes(999)];
   await using writer = scratch.open({ packBytes: 1500 });
   const first = await write(writer, [...chunks, ...chunks]);
   const second = await write(writer, chunks);
