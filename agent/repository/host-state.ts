@@ -28,7 +28,7 @@ export interface HostStateOptions {
 }
 
 /** Of an epoch's life. */
-const maxEpochAgeMs = 30 * 24 * 3600 * 1000;
+export const maxEpochAgeMs = 30 * 24 * 3600 * 1000;
 
 /**
  * What this host knows of one server's backups: the key of the current epoch, its chunks, the key
