@@ -4,6 +4,7 @@ import { readSecretFile } from "../core/secret-file.ts";
 import type { Engine, ServerFacts } from "./engines/engine.ts";
 import type { Exporter } from "./engines/export/exporter.ts";
 import { createMysqlEngine } from "./engines/mysql/engine.ts";
+import { createMysqlExporter } from "./engines/mysql/exporter.ts";
 import { type MysqlTarget, parseMysqlTarget } from "./engines/mysql/target.ts";
 import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/password.ts";
 import { createPostgresEngine } from "./engines/postgres/engine.ts";
@@ -72,8 +73,10 @@ export function createEngine(of: Target, password: Secret | undefined): Engine {
 
 /** What writes a backup of such a server as files; no server takes part. */
 export function createExporter(facts: ServerFacts): Exporter {
-  if (facts.flavour === "postgres") return createPostgresExporter(facts);
-  throw new DbctlError("object-unsupported", `Cannot export a backup of ${facts.flavour}`, {
+  const { flavour } = facts;
+  if (flavour === "postgres") return createPostgresExporter(facts);
+  if (flavour === "mariadb" || flavour === "mysql") return createMysqlExporter(facts);
+  throw new DbctlError("object-unsupported", `Cannot export a backup of ${flavour}`, {
     remedy: "Use a newer dbctl, or restore the backup",
   });
 }

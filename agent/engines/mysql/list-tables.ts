@@ -2,7 +2,13 @@ import type { TableData } from "../engine.ts";
 import { ask, type Catalog, inSchema, must } from "./catalog.ts";
 import { versionNumber } from "./handshake.ts";
 import type { Row } from "./session.ts";
-import { detailsToJson, type KeyColumn, rowFormat, type TableDetails } from "./table-details.ts";
+import {
+  detailsToJson,
+  type KeyColumn,
+  rowFormat,
+  type StoredType,
+  type TableDetails,
+} from "./table-details.ts";
 import { isTable, isTransactional, type TableEntry } from "./table-list.ts";
 import { chooseCodec, type ValueCodec } from "./value-codec.ts";
 
@@ -76,10 +82,12 @@ function planTable(catalog: Catalog, { table, columns, keys }: TableRows): Table
     };
   const copied = columns.filter((row) => !isGenerated(row)).map((row) => must(row, "name"));
   const codecs: ValueCodec[] = [];
+  const types: StoredType[] = [];
   for (const row of columns.filter((one) => !isGenerated(one))) {
     const codec = codecOf(catalog, row);
     if (codec === undefined) return { kind: "unsupported", name, remedy: typeRemedy(row) };
     codecs.push(codec);
+    types.push(typeOf(row));
   }
   if (copied.length === 0)
     return { kind: "unsupported", name, remedy: "Give it a column that is not generated" };
@@ -89,8 +97,9 @@ function planTable(catalog: Catalog, { table, columns, keys }: TableRows): Table
       return { kind: "unsupported", name, remedy: "Use timestamps for its system versions" };
     copied.push(...period);
     codecs.push({ codec: "plain" }, { codec: "plain" });
+    types.push({ type: "timestamp", charset: null }, { type: "timestamp", charset: null });
   }
-  const details = { codecs, history, ...chooseKey(columns, keys, history) };
+  const details = { codecs, types, history, ...chooseKey(columns, keys, history) };
   const data = { schema: catalog.database, name, columns: copied, format: rowFormat };
   return { kind: "data", data: { ...data, details: detailsToJson(details) } };
 }
@@ -103,6 +112,10 @@ function isGenerated(row: Row): boolean {
 function codecOf({ isMysql }: Catalog, row: Row): ValueCodec | undefined {
   const [dataType, columnType] = [must(row, "dataType"), must(row, "columnType")];
   return chooseCodec({ dataType: dataType.toLowerCase(), columnType, isMysql });
+}
+
+function typeOf(row: Row): StoredType {
+  return { type: must(row, "dataType").toLowerCase(), charset: row["charset"] ?? null };
 }
 
 function typeRemedy(row: Row): string {

@@ -7,10 +7,20 @@ export type KeyColumn =
   | { name: string; kind: "integer" | "plain" | "binary" }
   | { name: string; kind: "text"; charset: string };
 
+/** A column's type as the server stores it. */
+export type StoredType = {
+  /** `DATA_TYPE` in lower case. */
+  type: string;
+  /** Character set of its text; null for what is none, or has none of its own. */
+  charset: string | null;
+};
+
 /** What the engine keeps in `TableData.details`. */
 export interface TableDetails {
   /** One per column. */
   codecs: ValueCodec[];
+  /** One per column. Backups of the first versions do not have it. */
+  types?: StoredType[];
   /** Names of the columns that rows are ordered by: the clustered key, or none. */
   order: string[];
   /** The same key, when ranges of it can be compared with literals. */
@@ -26,6 +36,7 @@ export const rowFormat = "mysql-text-rows";
 export function detailsToJson(details: TableDetails): Json {
   return {
     codecs: details.codecs.map((codec) => ({ ...codec })),
+    ...(details.types === undefined ? {} : { types: details.types.map((type) => ({ ...type })) }),
     order: details.order,
     key: details.key === null ? null : details.key.map((column) => ({ ...column })),
     index: details.index,
@@ -37,7 +48,7 @@ export function detailsToJson(details: TableDetails): Json {
 export function detailsOf({ name, columns, format, details }: TableData): TableDetails {
   const record = (json: Json | undefined) =>
     typeof json === "object" && json !== null && !Array.isArray(json) ? json : {};
-  const { codecs, order, key, index, history } = record(details);
+  const { codecs, types, order, key, index, history } = record(details);
   const strings = (json: Json | undefined) =>
     Array.isArray(json) && json.every((one) => typeof one === "string");
   const named = (json: Json | undefined, field: string) =>
@@ -47,6 +58,7 @@ export function detailsOf({ name, columns, format, details }: TableData): TableD
     named(codecs, "codec") &&
     Array.isArray(codecs) &&
     codecs.length === columns.length &&
+    (types === undefined || named(types, "type")) &&
     strings(order) &&
     (key === null || (named(key, "name") && named(key, "kind"))) &&
     (index === null || typeof index === "string") &&
