@@ -4,13 +4,16 @@ import { readSecretFile } from "../core/secret-file.ts";
 import type { Engine, ServerFacts } from "./engines/engine.ts";
 import type { Exporter } from "./engines/export/exporter.ts";
 import { createMysqlEngine } from "./engines/mysql/engine.ts";
+import { createScriptTarget as createMysqlScriptTarget } from "./engines/mysql/script-target.ts";
 import { createMysqlExporter } from "./engines/mysql/exporter.ts";
 import { type MysqlTarget, parseMysqlTarget } from "./engines/mysql/target.ts";
 import { resolvePassword as resolveMysqlPassword } from "./engines/mysql/password.ts";
 import { createPostgresEngine } from "./engines/postgres/engine.ts";
 import { createPostgresExporter } from "./engines/postgres/exporter.ts";
+import { createScriptTarget as createPostgresScriptTarget } from "./engines/postgres/script-target.ts";
 import { parsePostgresTarget, type PostgresTarget } from "./engines/postgres/target.ts";
 import { resolvePassword as resolvePostgresPassword } from "./engines/postgres/password.ts";
+import type { ScriptTarget } from "./engines/script-target.ts";
 import type { KeyService } from "./kms/key-service.ts";
 import { createFilesystemStore, parseFileUrl } from "./store/filesystem/filesystem-store.ts";
 import type { ObjectStore } from "./store/object-store.ts";
@@ -79,6 +82,13 @@ export function createExporter(facts: ServerFacts): Exporter {
   throw new DbctlError("object-unsupported", `Cannot export a backup of ${flavour}`, {
     remedy: "Use a newer dbctl, or restore the backup",
   });
+}
+
+/** A server that runs statements of others. */
+export function createScriptTarget(of: Target, password: Secret | undefined): ScriptTarget {
+  return of.engine === "postgres"
+    ? createPostgresScriptTarget({ target: of.target, password })
+    : createMysqlScriptTarget({ target: of.target, password });
 }
 
 /**

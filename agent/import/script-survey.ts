@@ -18,6 +18,8 @@ export class ScriptSurvey {
   readonly #refusals: Refusal[] = [];
   #database: string | null = null;
   #statements = 0;
+  #longest: Survey["longest"] = null;
+  readonly #created: string[] = [];
   #damage: Damage | null = null;
   #current: TableRows | undefined;
   #lastTable: string | null = null;
@@ -68,6 +70,8 @@ export class ScriptSurvey {
     | "databases"
     | "tables"
     | "statements"
+    | "longest"
+    | "created"
     | "refusals"
     | "damage"
   > {
@@ -88,6 +92,8 @@ export class ScriptSurvey {
       databases: [...this.#databases],
       tables: [...this.#tables.values()],
       statements: this.#statements,
+      longest: this.#longest,
+      created: this.#created,
       refusals: this.#refusals,
       damage: this.#damage,
     };
@@ -95,6 +101,7 @@ export class ScriptSurvey {
 
   #noteStatement({ sql, place, values }: ScriptEvent & { kind: "statement" }): void {
     this.#statements++;
+    if (sql.length > (this.#longest?.bytes ?? 0)) this.#longest = { bytes: sql.length, place };
     if (values > 0) {
       const table = this.#beginTable(sql, place);
       if (table !== undefined) table.rows += values;
@@ -104,6 +111,7 @@ export class ScriptSurvey {
     if (sql.length > noteLimit) return;
     const text = sql.toString("utf8");
     this.#header.noteStatement(text);
+    if (/^CREATE DATABASE\b/i.test(text)) this.#created.push(text);
     const database = this.#dialect === "mysql" ? usedDatabase(text) : undefined;
     if (database !== undefined) this.#use(database);
   }

@@ -1,4 +1,3 @@
-import { DbctlError } from "../../core/errors.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import { countLines } from "./copy-rows.ts";
 import { BadStream, type DumpFile, readExpanded } from "./dump-file.ts";
@@ -7,16 +6,9 @@ import { MysqlLexer } from "./mysql-lexer.ts";
 import { PostgresEffects } from "./postgres-effects.ts";
 import { PostgresLexer } from "./postgres-lexer.ts";
 import type { ScriptEvent, ScriptLexer } from "./script-lexer.ts";
+import { damagedDump, describeDamage, refusedDump } from "./refused-dump.ts";
 import { ScriptSurvey, usedDatabase } from "./script-survey.ts";
-import type {
-  Damage,
-  Dialect,
-  ImportItem,
-  ImportSource,
-  Place,
-  Reading,
-  Survey,
-} from "./statement.ts";
+import type { Dialect, ImportItem, ImportSource, Place, Reading, Survey } from "./statement.ts";
 import { rowsTable } from "./table-name.ts";
 
 interface SqlDump {
@@ -151,25 +143,4 @@ class CopiedRows {
   assertRead(): void {
     if (!this.#isRead) throw new TypeError("Cannot read a dump on: rows of a COPY were left");
   }
-}
-
-/** For people: `line 12, byte 345: the last statement has no end; …`. */
-export function describeDamage({ what, place, lastTable }: Damage): string {
-  const table = lastTable === null ? "" : `; the last complete table is ${lastTable}`;
-  return `line ${place.line}, byte ${place.byte}: ${what}${table}`;
-}
-
-export function damagedDump(path: string, what: string): DbctlError {
-  return new DbctlError("dump-damaged", `Cannot import ${path}: ${what}`, {
-    remedy: "Make the dump again, or take an older one; dbctl import --check shows what is whole",
-  });
-}
-
-export function refusedDump(
-  path: string,
-  { what, place }: { what: string; place: Place },
-): DbctlError {
-  return new DbctlError("dump-refused", `Cannot import ${path}: line ${place.line} holds ${what}`, {
-    remedy: "Nothing was run. Find out how it got there; take the line out if it does no harm",
-  });
 }

@@ -86,6 +86,10 @@ export interface Survey {
   /** Tables with rows of their own, in order. */
   tables: TableRows[];
   statements: number;
+  /** The longest statement, without the rows of a COPY; null when there is none. */
+  longest: { bytes: number; place: Place } | null;
+  /** Every CREATE DATABASE of the dump, as it is written. */
+  created: string[];
   /** Bytes of the file, and of the text in it. */
   fileBytes: number;
   bytes: number;

@@ -115,7 +115,7 @@ async function refuseWarnings(
   });
 }
 
-function isHarmless({ Level, Code, Message }: Row): boolean {
+export function isHarmless({ Level, Code, Message }: Row): boolean {
   if (Level === "Note" || harmless.has(Code ?? "")) return true;
   return Code === "1105" && (Message ?? "").startsWith("Event scheduler is switched off");
 }

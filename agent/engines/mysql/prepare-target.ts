@@ -28,7 +28,7 @@ export async function prepareTarget(
   const catalog = await openCatalog(session, login.target.database, signal);
   const { database } = catalog;
   checkServer(session, plan);
-  await checkLocalFiles(catalog);
+  if (plan.tables.length > 0) await checkLocalFiles(catalog);
   await checkDatabase(catalog, { create, resume });
   const missing = await missingRequirements(catalog, plan.list.requires);
   if (missing.length > 0) throw lacking(database, missing);

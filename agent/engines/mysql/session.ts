@@ -122,6 +122,20 @@ export class Session implements AsyncDisposable {
     });
   }
 
+  /** Runs a statement as bytes, whether it gives rows, which are dropped, or not. */
+  run(sql: Uint8Array, options: Statement): Promise<Outcome> {
+    return this.#run(sql, options, async (first, act) => {
+      if (first[0] === 0x00) return parseOutcome(first);
+      await this.#readColumns(first);
+      for (;;) {
+        const { payload } = await this.#wire.receive();
+        if (payload[0] === 0xff) throw parseRefusal(payload, act);
+        if (payload[0] !== 0xfe || payload.length >= 0xffffff) continue;
+        return { affectedRows: 0, warnings: this.#parseEnd(payload), info: "" };
+      }
+    });
+  }
+
   /** Sends the rows of a SELECT to the sink; resolves with the count of warnings. */
   streamRows(
     sql: string,
@@ -180,21 +194,22 @@ export class Session implements AsyncDisposable {
   }
 
   /** Runs a statement after those that were begun before it. */
-  #run<T>(sql: string, statement: Statement, read: ReadAnswer<T>): Promise<T> {
+  #run<T>(sql: string | Uint8Array, statement: Statement, read: ReadAnswer<T>): Promise<T> {
     const turn = this.#last.then(() => this.#runNow(sql, statement, read));
     this.#last = turn.catch(() => undefined);
     return turn;
   }
 
   #runNow<T>(
-    sql: string,
+    sql: string | Uint8Array,
     { signal, act = "run a statement" }: Statement,
     read: ReadAnswer<T>,
   ): Promise<T> {
     return this.#wire.within(signal, async () => {
       this.#busy = true;
       try {
-        await this.#wire.send(Buffer.concat([Buffer.from([comQuery]), Buffer.from(sql)]), 0);
+        const bytes = typeof sql === "string" ? Buffer.from(sql) : sql;
+        await this.#wire.send(Buffer.concat([Buffer.from([comQuery]), bytes]), 0);
         const { payload } = await this.#wire.receive();
         if (payload[0] === 0xff) throw parseRefusal(payload, act);
         const result = await read(payload, act);

@@ -17,9 +17,14 @@ const binaryTrailer = Buffer.of(0xff, 0xff);
  * Runs statements of which one is a COPY … FROM STDIN and feeds it with rows, cut anywhere. Gives
  * the count of rows that the server says it has taken. Manual, "COPY Operations".
  */
-export function copyIn(session: PostgresSession, sql: string, options: CopyIn): Promise<number> {
+export function copyIn(
+  session: PostgresSession,
+  sql: string | Uint8Array,
+  options: CopyIn,
+): Promise<number> {
   return session.exchange(options, async (turn) => {
-    await turn.wire.write(encodeMessage("Q", sql));
+    const text = typeof sql === "string" ? sql : Buffer.concat([sql, Buffer.of(0)]);
+    await turn.wire.write(encodeMessage("Q", text));
     checkFormat(await awaitCopy(turn, "G"), options.isBinary);
     await send(turn, options);
     return await readCount(turn);

@@ -1,0 +1,67 @@
+import { DbctlError } from "../../../core/errors.ts";
+import type { Waiting } from "../engine.ts";
+import type { RunOptions, ScriptServer, ScriptSession, ScriptTarget } from "../script-target.ts";
+import { refuseLosses } from "./script-warnings.ts";
+import { type Login, openSession, type Session } from "./session.ts";
+import { baseSettings } from "./setup-session.ts";
+
+/** MySQL or MariaDB for statements of others. */
+export function createScriptTarget(login: Login): ScriptTarget {
+  return {
+    inspect: (options) => inspect(login, options),
+    openSession: (options) => open(login, options),
+  };
+}
+
+/** Rights that reach beyond the databases of their owner. */
+const wideRights = /^GRANT (?:.*\b)?(?:ALL PRIVILEGES|SUPER|FILE)\b.* ON \*\.\* TO /;
+
+async function inspect(login: Login, { signal }: Waiting): Promise<ScriptServer> {
+  await using session = await openSession(login, { signal, database: null });
+  const { flavour, version } = session.greeting;
+  const act = "ask who logged in";
+  const [row] = await session.query("SELECT CURRENT_USER() AS user, @@max_allowed_packet AS most", {
+    signal,
+    act,
+  });
+  const grants = await session.query("SHOW GRANTS", { signal, act });
+  return {
+    flavour,
+    version,
+    user: row?.["user"] ?? login.target.user,
+    isSuperuser: grants.some((grant) => wideRights.test(Object.values(grant)[0] ?? "")),
+    // The statement's own byte for its kind counts as well.
+    statementLimit: Number(row?.["most"] ?? 0) - 1,
+  };
+}
+
+async function open(
+  login: Login,
+  { database, signal }: { database: string } & Waiting,
+): Promise<ScriptSession> {
+  await using stack = new AsyncDisposableStack();
+  const session = stack.use(await openSession(login, { signal, database }));
+  const act = "set up a session";
+  await session.execute(baseSettings(session, ""), { signal, act });
+  const owned = stack.move();
+  return {
+    run: (sql, options) => run(session, sql, options),
+    copy: () => Promise.reject(noCopy()),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function run(session: Session, sql: Uint8Array, { act, signal }: RunOptions): Promise<void> {
+  const { warnings } = await session.run(sql, { act, signal });
+  if (warnings > 0) await refuseLosses(session, sql, { act, signal });
+}
+
+function noCopy(): DbctlError {
+  return new DbctlError(
+    "engine-unsupported",
+    "Cannot run a COPY: the server has no such statement",
+    {
+      remedy: "Import the dump into PostgreSQL",
+    },
+  );
+}

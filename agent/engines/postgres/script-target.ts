@@ -1,0 +1,84 @@
+import type { ScriptServer, ScriptSession, ScriptTarget } from "../script-target.ts";
+import type { Waiting } from "../engine.ts";
+import { copyIn } from "./copy-in.ts";
+import { maintenanceOf } from "./create-database.ts";
+import { encodeMessage, uint32, violation } from "./messages.ts";
+import { openSession, type PostgresSession, type StatementOptions } from "./session.ts";
+import { applySettings } from "./session-settings.ts";
+import type { Access } from "./snapshot.ts";
+
+/** The longest message that a server takes. Source: MaxAllocSize, utils/memutils.h. */
+const statementLimit = 0x3fffffff;
+
+/** What a script may rely on that our sessions have otherwise; the memory is for index builds. */
+const scriptSettings = {
+  search_path: '"$user", public',
+  row_security: "on",
+  maintenance_work_mem: "256MB",
+};
+
+/** PostgreSQL for statements of others. */
+export function createScriptTarget(access: Access): ScriptTarget {
+  return {
+    inspect: (options) => inspect(access, options),
+    openSession: (options) => open(access, options),
+  };
+}
+
+async function inspect(access: Access, { signal }: Waiting): Promise<ScriptServer> {
+  const place = { ...access, target: maintenanceOf(access.target), signal };
+  await using session = await openSession(place.target, place);
+  const [row] = await session.query(
+    `SELECT rolname AS name, rolsuper AS super FROM pg_catalog.pg_roles
+     WHERE rolname = current_user`,
+  );
+  return {
+    flavour: "postgres",
+    version: session.version,
+    user: row?.["name"] ?? access.target.user,
+    isSuperuser: row?.["super"] !== "f",
+    statementLimit,
+  };
+}
+
+async function open(
+  access: Access,
+  { database, signal }: { database: string } & Waiting,
+): Promise<ScriptSession> {
+  await using stack = new AsyncDisposableStack();
+  const target = { ...access.target, database };
+  const session = stack.use(await openSession(target, { ...access, signal }));
+  await applySettings(session, scriptSettings);
+  const owned = stack.move();
+  return {
+    run: (sql, { act, signal }) => run(session, sql, { doing: act, signal }),
+    copy: (sql, { act, rows, signal }) =>
+      copyIn(session, sql, { doing: act, bytes: rows, isBinary: false, signal }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** No parameters, no formats. */
+const noParameters = Buffer.alloc(6);
+/** Messages of a statement without parameters whose result nobody wants. */
+const expected = new Set(["1", "2", "C", "D", "I", "n", "T"]);
+
+/**
+ * Manual, "Extended Query": of several statements in one text, which a lexer that differs from the
+ * server's could make, this protocol runs none.
+ */
+function run(session: PostgresSession, sql: Uint8Array, options: StatementOptions): Promise<void> {
+  return session.exchange(options, async ({ wire, readMessage }) => {
+    await wire.write(
+      encodeMessage("P", "", sql, Buffer.alloc(3)),
+      encodeMessage("B", "", "", noParameters),
+      encodeMessage("E", "", uint32(0)),
+      encodeMessage("S"),
+    );
+    for (;;) {
+      const { type } = await readMessage();
+      if (type === "Z") return;
+      if (!expected.has(type)) throw violation(`a message "${type}" came as answer to a statement`);
+    }
+  });
+}

@@ -1,0 +1,185 @@
+import { basename } from "node:path";
+import { DbctlError } from "../../core/errors.ts";
+import { unreachable } from "../../core/unreachable.ts";
+import type { ScriptSession, ScriptTarget } from "../engines/script-target.ts";
+import type { DatabaseNames } from "./database-names.ts";
+import { ImportLanes } from "./import-lanes.ts";
+import { cutRows, type RowPiece } from "./row-pieces.ts";
+import type { Dialect, ImportItem, Place } from "./statement.ts";
+
+export interface Importing {
+  /** The dump's path, for messages. */
+  path: string;
+  dialect: Dialect;
+  target: ScriptTarget;
+  /** Where the import begins; null when the dump has to say so first. */
+  database: string;
+  names: DatabaseNames;
+  jobs: number;
+  /** Statements that are not wanted: owners, privileges. */
+  leaveOut: (statement: string) => boolean;
+  signal: AbortSignal;
+}
+
+export interface Imported {
+  statements: number;
+  rows: number;
+  /** Statements that were not run on purpose, by why. */
+  leftOut: Record<string, number>;
+}
+
+/** Bytes of rows that are loaded by one COPY. */
+const pieceBytes = 8 << 20;
+/** What is looked at of a statement to tell whether it is wanted. */
+const headBytes = 4000;
+/** How often a statement is tried that met a deadlock or a lock. */
+const mostTries = 10;
+
+/** Runs what a dump holds, in its order where that matters, and stops at the first failure. */
+export async function importItems(
+  items: AsyncIterable<ImportItem>,
+  importing: Importing,
+): Promise<Imported> {
+  await using run = new ImportRun(importing);
+  await run.open(importing.database);
+  for await (const item of items) await run.take(item);
+  await run.settle();
+  return run.imported;
+}
+
+class ImportRun implements AsyncDisposable {
+  readonly imported: Imported = { statements: 0, rows: 0, leftOut: {} };
+  readonly #importing: Importing;
+  #lanes: ImportLanes = new ImportLanes([]);
+
+  constructor(importing: Importing) {
+    this.#importing = importing;
+  }
+
+  /** Goes on in another database. */
+  async open(database: string): Promise<void> {
+    await this.#lanes.settle();
+    await this.#lanes[Symbol.asyncDispose]();
+    const { target, jobs, signal } = this.#importing;
+    await using stack = new AsyncDisposableStack();
+    const sessions: ScriptSession[] = [];
+    for (let n = 0; n < jobs; n++)
+      sessions.push(stack.use(await target.openSession({ database, signal })));
+    this.#lanes = new ImportLanes(sessions);
+    stack.move();
+  }
+
+  async take(item: ImportItem): Promise<void> {
+    switch (item.kind) {
+      case "connect":
+        return await this.#connect(item.database);
+      case "copy":
+        return await this.#copy(item);
+      case "statement":
+        return await this.#takeStatement(item);
+      default:
+        return unreachable(item);
+    }
+  }
+
+  settle(): Promise<void> {
+    return this.#lanes.settle();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#lanes[Symbol.asyncDispose]();
+  }
+
+  /** psql connects anew; mysql keeps its session, and what was set there. */
+  async #connect(database: string): Promise<void> {
+    const { dialect, names, signal } = this.#importing;
+    const target = names.targetOf(database);
+    if (dialect === "postgres") return await this.open(target);
+    const use = Buffer.from(`USE \`${target.replaceAll("`", "``")}\``);
+    const act = `use database ${target}`;
+    await this.#lanes.everywhere((session) => session.run(use, { act, signal }));
+  }
+
+  async #takeStatement(item: ImportItem & { kind: "statement" }): Promise<void> {
+    const { effect, place } = item;
+    const why = this.#whyNot(item);
+    const sql = why === undefined ? this.#importing.names.rewrite(item.sql) : undefined;
+    if (sql === undefined) return this.#leaveOut(why ?? "the database is made by the import");
+    this.imported.statements++;
+    const run = (session: ScriptSession) => this.#run(session, sql, place);
+    switch (effect.kind) {
+      case "session":
+        return await this.#lanes.everywhere(run);
+      case "rows":
+        this.imported.rows += effect.rows;
+        return await this.#lanes.begin(effect, (session) => this.#retry(() => run(session)));
+      case "table":
+        return await this.#lanes.begin(effect, (session) => this.#retry(() => run(session)));
+      case "any":
+        return await this.#lanes.alone(run);
+      case "left-out":
+        return;
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  #whyNot({ sql, effect }: ImportItem & { kind: "statement" }): string | undefined {
+    if (effect.kind === "left-out") return effect.why;
+    const isUnwanted = this.#importing.leaveOut(sql.toString("latin1", 0, headBytes));
+    return isUnwanted ? "owners and privileges are not wanted" : undefined;
+  }
+
+  #leaveOut(why: string): void {
+    const { leftOut } = this.imported;
+    leftOut[why] = (leftOut[why] ?? 0) + 1;
+  }
+
+  #run(session: ScriptSession, sql: Buffer, place: Place): Promise<void> {
+    const { signal } = this.#importing;
+    return session.run(sql, { act: this.#describe(sql, place), signal });
+  }
+
+  async #copy(item: ImportItem & { kind: "copy" }): Promise<void> {
+    this.imported.statements++;
+    const { rows, table, isPlain } = item;
+    if (!isPlain || this.#lanes.count === 1)
+      return await this.#lanes.alone(async (session) => {
+        this.imported.rows += await this.#load(session, item, rows);
+      });
+    for await (const piece of cutRows(rows, pieceBytes)) {
+      const load = async (session: ScriptSession) => {
+        this.imported.rows += await this.#load(session, item, piece.bytes);
+      };
+      if (piece.isHeld) await this.#lanes.begin({ kind: "rows", table }, load);
+      else await this.#lanes.alone(load);
+    }
+  }
+
+  #load(
+    session: ScriptSession,
+    { sql, place }: ImportItem & { kind: "copy" },
+    rows: RowPiece["bytes"],
+  ): Promise<number> {
+    const { signal } = this.#importing;
+    return session.copy(sql, { act: this.#describe(sql, place), rows, signal });
+  }
+
+  /** Sessions side by side may meet in a deadlock; the statement of which changed nothing. */
+  async #retry(run: () => Promise<void>): Promise<void> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await run();
+      } catch (error) {
+        const mayTry = error instanceof DbctlError && error.code === "busy" && error.retryable;
+        if (!mayTry || tries === mostTries) throw error;
+      }
+  }
+
+  /** `run line 12 of dump.sql (CREATE TABLE …)`. */
+  #describe(sql: Buffer, { line }: Place): string {
+    const start = sql.toString("utf8", 0, 160).replaceAll(/\s+/g, " ").slice(0, 80);
+    const more = sql.length > start.length ? " …" : "";
+    return `run line ${line} of ${basename(this.#importing.path)} (${start}${more})`;
+  }
+}

@@ -1,0 +1,93 @@
+import { basename } from "node:path";
+import { openDump } from "../../agent/import/open-dump.ts";
+import { describeDamage } from "../../agent/import/refused-dump.ts";
+import type { Dialect, Survey } from "../../agent/import/statement.ts";
+import { exitCodes } from "../../core/errors.ts";
+import { formatBytes, formatTable } from "../output/format.ts";
+import { printResult } from "../output/print-result.ts";
+import { Progress } from "../output/progress.ts";
+
+interface CheckFlags {
+  deep: boolean;
+  dialect?: Dialect;
+  json: boolean;
+  signal: AbortSignal;
+}
+
+/** Tables that are shown to people one by one. */
+const mostTables = 20;
+
+/** Tells what is in a dump and whether it is whole. A damaged one is a result as well. */
+export async function checkDump(path: string, flags: CheckFlags): Promise<void> {
+  const { deep, dialect, json, signal } = flags;
+  const source = await openDump(path, { dialect, signal });
+  using progress = new Progress();
+  progress.begin(`checking ${basename(path)}`);
+  const onRead = (bytes: number) => progress.add(bytes);
+  const survey = await source.survey({ signal, deep, onRead });
+  progress[Symbol.dispose]();
+  const verdict = judge(survey);
+  const document = { file: path, ...verdict, ...survey };
+  const lines = [...describeDump(path, survey), verdict.verdict, `  → ${verdict.advice}`];
+  await printResult(document, { json, lines });
+  if (!verdict.ok) process.exitCode = exitCodes["dump-damaged"];
+}
+
+interface Verdict {
+  ok: boolean;
+  verdict: string;
+  advice: string;
+}
+
+function judge({ damage, refusals, tables, databases }: Survey): Verdict {
+  if (damage !== null) {
+    const whole = damage.lastTable === null ? 0 : completeTables(tables, damage.lastTable);
+    return {
+      ok: false,
+      verdict: `The dump is ${damage.kind}: ${describeDamage(damage)}.`,
+      advice:
+        whole === 0
+          ? "Make the dump again, or take an older one; no table in it is complete"
+          : `Make the dump again, or take an older one; the rows of its first ${whole} tables are complete`,
+    };
+  }
+  const [first] = refusals;
+  if (first !== undefined)
+    return {
+      ok: false,
+      verdict: `The dump is refused: line ${first.place.line} holds ${first.what}.`,
+      advice: "Find out how it got there; no dump tool writes it",
+    };
+  const several = databases.length > 1 ? " --databases" : "";
+  return {
+    ok: true,
+    verdict: "The dump is whole.",
+    advice: `Import it with dbctl import FILE --to URL --create${several}`,
+  };
+}
+
+function completeTables(tables: Survey["tables"], last: string): number {
+  return tables.findLastIndex(({ name }) => name === last) + 1;
+}
+
+function describeDump(path: string, survey: Survey): string[] {
+  const { format, compression, tables, statements, databases } = survey;
+  const tool = [survey.tool ?? "an unknown tool", survey.toolVersion ?? ""].join(" ").trim();
+  const server = survey.serverVersion === null ? "" : `, from server ${survey.serverVersion}`;
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  const shown = tables
+    .toSorted((a, b) => b.rows - a.rows)
+    .slice(0, mostTables)
+    .map(({ name, rows }) => [name, String(rows)]);
+  const more = tables.length - shown.length;
+  return [
+    `${path}: ${format} for ${survey.dialect}, compression ${compression}`,
+    `written by ${tool}${server}`,
+    `${formatBytes(survey.fileBytes)}, expanded ${formatBytes(survey.bytes)} in ${survey.lines} lines`,
+    `${statements} statements, ${tables.length} tables with ${rows} rows`,
+    ...(databases.length > 0 ? [`databases: ${databases.join(", ")}`] : []),
+    ...Object.entries(survey.facts).map(([name, value]) => `${name}: ${value}`),
+    ...(shown.length > 0 ? formatTable([["table", "rows"], ...shown]) : []),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ];
+}
