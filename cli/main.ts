@@ -6,6 +6,7 @@ import { backupCommand } from "./commands/backup.ts";
 import { backupsCommand } from "./commands/backups.ts";
 import { databasesCommand } from "./commands/databases.ts";
 import { exportCommand } from "./commands/export.ts";
+import { importCommand } from "./commands/import.ts";
 import { jobsCommand } from "./commands/jobs.ts";
 import { loginCommand } from "./commands/login.ts";
 import { policiesCommand } from "./commands/policies.ts";
@@ -103,6 +104,7 @@ function createProgram(signal: AbortSignal): Command {
     repoCommand,
     backupCommand,
     restoreCommand,
+    importCommand,
     verifyCommand,
     exportCommand,
     backupsCommand,

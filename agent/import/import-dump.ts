@@ -1,0 +1,204 @@
+import { DbctlError } from "../../core/errors.ts";
+import type { Engine, PreparedTarget, RestorePlan } from "../engines/engine.ts";
+import type { ScriptServer, ScriptTarget } from "../engines/script-target.ts";
+import { DatabaseNames, databaseSettings, madeDatabase } from "./database-names.ts";
+import { type Imported, importItems } from "./import-items.ts";
+import { damagedDump, describeDamage, refusedDump } from "./refused-dump.ts";
+import type { ImportSource, Survey } from "./statement.ts";
+
+export interface ImportParts {
+  /** The dump's path, for messages. */
+  path: string;
+  source: ImportSource;
+  target: ScriptTarget;
+  /** The same server at one of its databases. */
+  engineOf: (database: string) => Engine;
+  /** The database that the target's URL names. */
+  database: string;
+}
+
+export interface ImportOptions {
+  /** Creates the target database; without it the target must be there and empty. */
+  create: boolean;
+  /** Every database of the dump goes into one of its own name, not into the target's. */
+  databases: boolean;
+  /** Sessions at once. */
+  jobs: number;
+  allowSuperuser: boolean;
+  owners: boolean;
+  privileges: boolean;
+  signal: AbortSignal;
+  onRead?: (bytes: number) => void;
+}
+
+export type ImportEvent =
+  | { kind: "surveying" }
+  | { kind: "surveyed"; survey: Survey; into: string[] }
+  | ({ kind: "finished"; survey: Survey; into: string[] } & Imported);
+
+/**
+ * Imports a foreign dump. All of it is read and judged before the target is touched; then its
+ * statements run one by one. After any error, databases that were created here are dropped again.
+ */
+export async function* importDump(
+  parts: ImportParts,
+  options: ImportOptions,
+): AsyncGenerator<ImportEvent> {
+  yield { kind: "surveying" };
+  const survey = await parts.source.survey({ ...options, deep: true });
+  refuseBad(parts.path, survey);
+  const server = await parts.target.inspect(options);
+  refuseUnfit({ ...parts, survey, server }, options);
+  const names = chooseTargets(parts, survey, options);
+  const into = [...new Set(names.values())];
+  yield { kind: "surveyed", survey, into };
+  const imported = await intoPrepared({ ...parts, survey, server, names, into }, options);
+  yield { kind: "finished", survey, into, ...imported };
+}
+
+/** Whether a dump can be imported as it is: else the error that tells why not. */
+export function refuseBad(path: string, { damage, refusals }: Survey): void {
+  if (damage !== null) throw damagedDump(path, describeDamage(damage));
+  const [first] = refusals;
+  if (first !== undefined) throw refusedDump(path, first);
+}
+
+interface Work extends ImportParts {
+  survey: Survey;
+  server: ScriptServer;
+}
+
+function refuseUnfit({ path, survey, server }: Work, { allowSuperuser }: ImportOptions): void {
+  const dialect = server.flavour === "postgres" ? "postgres" : "mysql";
+  const what = `Cannot import ${path}`;
+  if (dialect !== survey.dialect)
+    throw new DbctlError(
+      "dump-refused",
+      `${what}: it was written for ${survey.dialect === "mysql" ? "MySQL or MariaDB" : "PostgreSQL"}, and the target is ${server.flavour}`,
+      { remedy: "Name a target of the dump's own product" },
+    );
+  if (server.isSuperuser && !allowSuperuser)
+    throw new DbctlError(
+      "access-denied",
+      `${what}: ${server.user} is a superuser, and the SQL of a dump is code that could do anything`,
+      {
+        remedy:
+          "Import as a user that owns nothing but the target, or add --allow-superuser when you trust the dump",
+      },
+    );
+  const { longest } = survey;
+  if (longest !== null && longest.bytes > server.statementLimit)
+    throw new DbctlError(
+      "engine-refused",
+      `${what}: line ${longest.place.line} has ${longest.bytes} bytes, and the server takes ${server.statementLimit}`,
+      { remedy: "Raise max_allowed_packet on the target server, at most to 1 GiB" },
+    );
+}
+
+/** Which database of the dump goes where. What the dump does not name is under "". */
+function chooseTargets(
+  { path, database }: ImportParts,
+  { databases, facts }: Survey,
+  options: ImportOptions,
+): Map<string, string> {
+  const own = databases.length === 0 ? facts["database"] : undefined;
+  const all = own === undefined ? databases : [own];
+  if (options.databases && databases.length > 0)
+    return new Map(databases.map((name) => [name, name]));
+  if (all.length <= 1)
+    return new Map([["", database], ...all.map((name) => [name, database] as const)]);
+  throw new DbctlError(
+    "dump-refused",
+    `Cannot import ${path} into ${database}: it holds ${all.length} databases: ${all.slice(0, 10).join(", ")}`,
+    { remedy: "Add --databases to import each into a database of its own name" },
+  );
+}
+
+interface Prepared extends Work {
+  names: Map<string, string>;
+  into: string[];
+}
+
+async function intoPrepared(work: Prepared, options: ImportOptions): Promise<Imported> {
+  const { path, source, target, survey, names, into, database } = work;
+  const { signal, onRead } = options;
+  await using prepared = new PreparedTargets();
+  try {
+    for (const name of into) await prepared.prepare(work, name, options);
+    const items = source.items(onRead === undefined ? { signal } : { signal, onRead });
+    return await importItems(items, {
+      path,
+      dialect: survey.dialect,
+      target,
+      database: names.get("") ?? into[0] ?? database,
+      names: new DatabaseNames(survey.dialect, names),
+      // Only of a tool's own dumps is it known that the order of rows does not matter.
+      jobs: survey.tool === null ? 1 : options.jobs,
+      leaveOut: (statement) => isUnwanted(statement, options),
+      signal,
+    });
+  } catch (error) {
+    await prepared.undo(error);
+    throw options.create ? error : incomplete(error);
+  }
+}
+
+const owners = /^ALTER [^;]* OWNER TO \S+$|^SET SESSION AUTHORIZATION\b/i;
+const privileges = /^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES)\b/i;
+
+function isUnwanted(statement: string, options: ImportOptions): boolean {
+  if (!options.owners && owners.test(statement)) return true;
+  return !options.privileges && privileges.test(statement);
+}
+
+/** Databases that were made ready, and those of them that were created. */
+class PreparedTargets implements AsyncDisposable {
+  readonly #all: PreparedTarget[] = [];
+
+  async prepare(work: Prepared, name: string, options: ImportOptions): Promise<void> {
+    const { create, signal } = options;
+    const plan = planOf(work, name);
+    this.#all.push(await work.engineOf(name).prepareTarget(plan, { create, signal }));
+  }
+
+  /** The import's own error is the one to report, but what is left behind must be known, too. */
+  async undo(error: unknown): Promise<void> {
+    try {
+      for (const one of this.#all) await one.undo({ signal: AbortSignal.timeout(undoMs) });
+    } catch (left) {
+      throw new AggregateError([error, left], "Cannot undo the import");
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#all) await one[Symbol.asyncDispose]();
+  }
+}
+
+const undoMs = 60_000;
+
+/** An import prepares its target as a restore of no objects would. */
+function planOf({ survey, server, names }: Prepared, database: string): RestorePlan {
+  const isFor = (sql: string) => names.get(madeDatabase(survey.dialect, sql) ?? "") === database;
+  const create = survey.created.find(isFor) ?? "";
+  const { encoding } = survey.facts;
+  const settings = {
+    ...(encoding === undefined || survey.dialect === "mysql" ? {} : { encoding }),
+    ...(survey.dialect === "postgres" ? databaseSettings(create) : {}),
+  };
+  const { flavour, version } = server;
+  return {
+    facts: { flavour, version, instance: "", host: "", database, settings },
+    list: { objects: [], unsupported: [], requires: [] },
+    tables: [],
+  };
+}
+
+/** A database that was there before is left to its owner, who has to know what is in it now. */
+function incomplete(error: unknown): DbctlError {
+  const { code, message, remedy } = DbctlError.from(error);
+  return new DbctlError(code, message, {
+    remedy: `${remedy}. Then empty the database, which holds a part of the dump, and import again`,
+    cause: error,
+  });
+}
