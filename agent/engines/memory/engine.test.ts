@@ -1,7 +1,8 @@
-import { describeEngine } from "../engine-contract.ts";
+import { describeEngine, type EngineScratch } from "../engine-contract.ts";
+import { describeRestoreJournal } from "../restore-journal-contract.ts";
 import { createMemoryDatabase, createMemoryEngine, createMemoryServer } from "./engine.ts";
 
-describeEngine("memory engine", async () => {
+const openEngineScratch = async (): Promise<EngineScratch> => {
   const server = createMemoryServer();
   const source = createMemoryDatabase({ items: [] });
   server.databases.set("source", source);
@@ -15,4 +16,7 @@ describeEngine("memory engine", async () => {
     countSessions: async () => server.sessions,
     [Symbol.asyncDispose]: async () => {},
   };
-});
+};
+
+describeEngine("memory engine", openEngineScratch);
+describeRestoreJournal("memory engine", openEngineScratch);

@@ -1,6 +1,12 @@
 import { DbctlError } from "../../../core/errors.ts";
 import type * as port from "../engine.ts";
-import { checkHead, type JournalHead, unfinishedRestore } from "../restore-journal.ts";
+import {
+  checkHead,
+  type JournalHead,
+  restoreRuns,
+  unfinishedObject,
+  unfinishedRestore,
+} from "../restore-journal.ts";
 
 /** A database server that lives in this process: tables with rows of text, nothing else. */
 export interface MemoryServer {
@@ -15,7 +21,7 @@ export interface MemoryDatabase {
   /** What the engine does not know: its names come back as unsupported objects. */
   oddities: string[];
   /** Of a restore that is not finished. */
-  journal?: { head: JournalHead; done: Set<string> };
+  journal?: { head: JournalHead; done: Set<string>; held: boolean };
 }
 
 export function createMemoryServer(): MemoryServer {
@@ -62,9 +68,10 @@ function find(server: MemoryServer, name: string): MemoryDatabase {
   });
 }
 
-function copy({ tables, oddities }: MemoryDatabase): MemoryDatabase {
+function copy({ tables, oddities, journal }: MemoryDatabase): MemoryDatabase {
   const rows = [...tables].map(([name, all]): [string, string[]] => [name, [...all]]);
-  return { tables: new Map(rows), oddities: [...oddities] };
+  const kept = journal === undefined ? {} : { journal };
+  return { tables: new Map(rows), oddities: [...oddities], ...kept };
 }
 
 function prepare(
@@ -84,7 +91,8 @@ function prepare(
       remedy: "Name an empty database, or create a new one with --create",
     });
   server.databases.set(name, found);
-  if (origin !== undefined) found.journal = { head: { origin, created: create }, done: new Set() };
+  if (origin !== undefined)
+    found.journal = { head: { origin, created: create }, done: new Set(), held: true };
   return prepared(server, name, create);
 }
 
@@ -95,6 +103,8 @@ function takeOver(
 ): port.PreparedTarget {
   const { journal } = find(server, name);
   const { created } = checkHead(journal?.head, { origin, target: name });
+  if (journal?.held === true) throw restoreRuns(name);
+  if (journal !== undefined) journal.held = true;
   return prepared(server, name, created);
 }
 
@@ -109,7 +119,9 @@ function prepared(server: MemoryServer, name: string, created: boolean): port.Pr
     finish: async () => {
       delete database.journal;
     },
-    [Symbol.asyncDispose]: async () => {},
+    [Symbol.asyncDispose]: async () => {
+      if (database.journal !== undefined) database.journal.held = false;
+    },
   };
 }
 
@@ -147,6 +159,7 @@ class MemorySnapshot implements port.Snapshot {
     }));
     const remedy = "Leave it out";
     const unsupported = this.#view.oddities.map((name) => ({ kind: "oddity", name, remedy }));
+    if (this.#view.journal !== undefined) unsupported.push(unfinishedObject);
     return { objects, unsupported, requires: [] };
   }
 

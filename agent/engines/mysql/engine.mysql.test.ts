@@ -1,6 +1,7 @@
 import { after, before } from "node:test";
 import { type MariadbServer, startMariadb } from "../../../integration/fixtures/mariadb-server.ts";
 import { describeEngine, type EngineScratch } from "../engine-contract.ts";
+import { describeRestoreJournal } from "../restore-journal-contract.ts";
 import { createMysqlEngine } from "./engine.ts";
 import { openSession } from "./session.ts";
 import { parseMysqlTarget } from "./target.ts";
@@ -10,7 +11,7 @@ let server: MariadbServer;
 before(async () => (server = await startMariadb()));
 after(async () => await server[Symbol.asyncDispose]());
 
-describeEngine("mariadb engine", async (): Promise<EngineScratch> => {
+const openEngineScratch = async (): Promise<EngineScratch> => {
   const login = { target: parseMysqlTarget(server.url("source")), password: undefined };
   const session = await openSession(login, { signal, database: null });
   const run = (sql: string) => session.execute(sql, { signal });
@@ -34,4 +35,7 @@ describeEngine("mariadb engine", async (): Promise<EngineScratch> => {
       await session[Symbol.asyncDispose]();
     },
   };
-});
+};
+
+describeEngine("mariadb engine", openEngineScratch);
+describeRestoreJournal("mariadb engine", openEngineScratch);

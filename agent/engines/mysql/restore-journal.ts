@@ -27,6 +27,8 @@ export interface Journal extends AsyncDisposable {
 
 const table = quoteName(journalName);
 const act = "keep a journal of the restore";
+/** How long a server may take to notice that a client was killed. */
+const noticingSeconds = 2;
 /** How long what is left of a killed restore is waited for after it was told to end. */
 const endingMs = 30_000;
 
@@ -127,7 +129,8 @@ async function openKeeper(login: Login, signal: AbortSignal): Promise<Keeper> {
   await session.execute(baseSettings(session, ""), { signal, act: "set up a session" });
   const catalog = await openCatalog(session, login.target.database, signal);
   const name = createHash("sha256").update(catalog.database).digest("hex").slice(0, 32);
-  const [row] = await session.query(`SELECT GET_LOCK('dbctl.${name}', 0) AS held`, { signal, act });
+  const lock = `SELECT GET_LOCK('dbctl.${name}', ${noticingSeconds}) AS held`;
+  const [row] = await session.query(lock, { signal, act });
   if (row?.["held"] !== "1") throw restoreRuns(catalog.database);
   const owned = stack.move();
   return { session, catalog, [Symbol.asyncDispose]: () => owned.disposeAsync() };

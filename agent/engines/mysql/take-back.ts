@@ -29,6 +29,10 @@ const dropped: Record<string, string> = {
   event: "EVENT",
 };
 
+/** Packages are known to the server's parser in this mode only. */
+const oracle = "SET SESSION sql_mode = 'ORACLE'";
+const noMode = "SET SESSION sql_mode = ''";
+
 /** Kinds whose statements can be run again. */
 const repeatable = new Set(["database", "sequence value", "event status", "foreign key proof"]);
 
@@ -39,7 +43,10 @@ async function undoingStatements(catalog: Catalog, object: SchemaObject): Promis
   if (kind === "view" && object.statements[0] === stub)
     return [`CREATE OR REPLACE VIEW ${quoteName(name)} AS SELECT 1`];
   const noun = dropped[kind];
-  if (noun !== undefined) return [`DROP ${noun} IF EXISTS ${quoteName(name)}`];
+  if (noun !== undefined) {
+    const drop = `DROP ${noun} IF EXISTS ${quoteName(name)}`;
+    return kind.startsWith("package") ? [oracle, drop, noMode] : [drop];
+  }
   if (repeatable.has(kind)) return [];
   if (kind === "table") return await dropTable(catalog, name);
   if (kind === "keys") return await dropKeys(catalog, object);

@@ -4,6 +4,7 @@ import {
   startPostgres,
 } from "../../../integration/fixtures/postgres-server.ts";
 import { describeEngine, type EngineScratch } from "../engine-contract.ts";
+import { describeRestoreJournal } from "../restore-journal-contract.ts";
 import { openScratchSession, scratchEngine } from "./copy-contract.ts";
 
 for (const major of [15, 17])
@@ -12,7 +13,7 @@ for (const major of [15, 17])
     before(async () => (server = await startPostgres(major)));
     after(() => server[Symbol.asyncDispose]());
 
-    describeEngine("postgres engine", async (): Promise<EngineScratch> => {
+    const openEngineScratch = async (): Promise<EngineScratch> => {
       const admin = await openScratchSession(server);
       await admin.execute("CREATE DATABASE source");
       const source = await openScratchSession(server, "source");
@@ -34,5 +35,7 @@ for (const major of [15, 17])
           await admin[Symbol.asyncDispose]();
         },
       };
-    });
+    };
+    describeEngine("postgres engine", openEngineScratch);
+    describeRestoreJournal("postgres engine", openEngineScratch);
   });

@@ -25,6 +25,8 @@ export interface Journal extends AsyncDisposable {
 const table = `${journalName}.step`;
 /** Of the advisory lock, which holds in one database: any number that nobody else will take. */
 const lockKey = "2443848302996280720";
+/** How long a server may take to notice that a client was killed. */
+const noticingMs = 2_000;
 /** How long what is left of a killed restore is waited for after it was told to end. */
 const endingMs = 30_000;
 
@@ -41,7 +43,7 @@ export async function createJournal(
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await openSession(access.target, { ...access, signal }));
   const doing = `keep a journal of the restore into ${describeTarget(access.target)}`;
-  await holdAlone(session);
+  await holdAlone(session, signal);
   const values = `${quoteLiteral(headStep)}, ${quoteLiteral(encodeHead(head))}`;
   // Several statements in one message are one transaction (manual, "Simple Query").
   await session.execute(
@@ -63,7 +65,7 @@ export async function resumeJournal(
   await using stack = new AsyncDisposableStack();
   const session = stack.use(await openSession(access.target, { ...access, signal }));
   const { created } = checkHead(await readJournal(session), { origin: plan.origin, target });
-  await holdAlone(session);
+  await holdAlone(session, signal);
   await endLeftovers(session, signal);
   const rows = await session.query(
     `SELECT name FROM ${table} WHERE name <> ${quoteLiteral(headStep)}`,
@@ -103,10 +105,14 @@ function own(
   };
 }
 
-/** Until the session ends, and it ends with its process. */
-async function holdAlone(session: PostgresSession): Promise<void> {
-  const [row] = await session.query(`SELECT pg_catalog.pg_try_advisory_lock(${lockKey}) AS held`);
-  if (row?.["held"] !== "t") throw restoreRuns(describeTarget(session.target));
+/** Until the session ends. It ends with its process, which the server may notice a little later. */
+async function holdAlone(session: PostgresSession, signal: AbortSignal): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += 50) {
+    const [row] = await session.query(`SELECT pg_catalog.pg_try_advisory_lock(${lockKey}) AS held`);
+    if (row?.["held"] === "t") return;
+    if (waitedMs > noticingMs) throw restoreRuns(describeTarget(session.target));
+    await sleep(50, undefined, { signal });
+  }
 }
 
 /**
