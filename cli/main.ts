@@ -12,6 +12,7 @@ import { loginCommand } from "./commands/login.ts";
 import { policiesCommand } from "./commands/policies.ts";
 import { repoCommand } from "./commands/repo.ts";
 import { restoreCommand } from "./commands/restore.ts";
+import { retentionCommand } from "./commands/retention.ts";
 import { statusCommand } from "./commands/status.ts";
 import { usersCommand } from "./commands/users.ts";
 import { verifyCommand } from "./commands/verify.ts";
@@ -108,6 +109,7 @@ function createProgram(signal: AbortSignal): Command {
     verifyCommand,
     exportCommand,
     backupsCommand,
+    retentionCommand,
     statusCommand,
     jobsCommand,
     databasesCommand,

@@ -21,7 +21,7 @@ export function gfsReasons<C extends Candidate>(
 ): Map<C, GfsReason[]> {
   const dated = candidates.map((candidate) => ({ candidate, day: dayOf(candidate, rule.zone) }));
   const reasons = new Map<C, GfsReason[]>();
-  for (const kind of tiers) {
+  for (const kind of tiers.filter((tier) => rule[tier] > 0)) {
     const chosen = [...choosePerPeriod(dated, (day) => periods[kind](day, rule))];
     chosen.sort(([a], [b]) => (a < b ? 1 : -1));
     for (const [index, [period, { candidate, distance }]] of chosen
@@ -82,8 +82,11 @@ function choosePerPeriod<C extends Candidate>(
   periodOf: (day: Day) => Period,
 ): Map<string, Chosen<C>> {
   const chosen = new Map<string, Chosen<C>>();
+  const known = new Map<Day, Period>();
   for (const { candidate, day } of dated) {
-    const { name, preferred } = periodOf(day);
+    const period = known.get(day) ?? periodOf(day);
+    known.set(day, period);
+    const { name, preferred } = period;
     const distance = Math.abs(day - preferred);
     const best = chosen.get(name);
     // The newest come first: an equal one that follows is older.
@@ -102,8 +105,16 @@ const dayMs = 86_400_000;
 
 function dayOf({ committed }: Candidate, zone: string): Day {
   const moment = committed.getTime();
-  return Math.floor((zone === "UTC" ? moment : wallOf(moment, zone)) / dayMs);
+  if (zone === "UTC") return Math.floor(moment / dayMs);
+  const known = knownDays.get(committed);
+  if (known?.zone === zone) return known.day;
+  const day = Math.floor(wallOf(moment, zone) / dayMs);
+  knownDays.set(committed, { zone, day });
+  return day;
 }
+
+/** A simulation asks for the same backups every day, and a calendar is slow. */
+const knownDays = new WeakMap<Date, { zone: string; day: Day }>();
 
 function isoDate(day: Day): string {
   return new Date(day * dayMs).toISOString().slice(0, 10);

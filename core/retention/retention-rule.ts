@@ -104,13 +104,13 @@ export function ruleSettings(rule: RetentionRule): RuleSetting[] {
 }
 
 function gfsParts(gfs: GfsRule): [RuleField, string | number | undefined][] {
-  const { weekly, monthly, yearly, weekday, monthDay, zone } = gfs;
+  const { daily, weekly, monthly, yearly, weekday, monthDay, zone } = gfs;
   const usesDay = monthly > 0 || yearly > 0;
   return [
-    ["keep-daily", gfs.daily],
-    ["keep-weekly", weekly],
-    ["keep-monthly", monthly],
-    ["keep-yearly", yearly],
+    ["keep-daily", daily || undefined],
+    ["keep-weekly", weekly || undefined],
+    ["keep-monthly", monthly || undefined],
+    ["keep-yearly", yearly || undefined],
     ["weekday", weekly > 0 && weekday !== sunday ? weekdayNames[weekday - 1] : undefined],
     ["month-day", usesDay && monthDay !== 1 ? monthDay : undefined],
     ["zone", zone === "UTC" ? undefined : zone],

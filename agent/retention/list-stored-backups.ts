@@ -1,0 +1,73 @@
+import type { StoredBackup } from "../../core/retention/simulate-retention.ts";
+import { listManifests } from "../repository/list-backups.ts";
+import type { BackupHeader } from "../repository/manifest.ts";
+import { readHeader } from "../repository/read-header.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+
+/** A backup of a repository, as retention judges it. */
+export interface ListedBackup extends StoredBackup {
+  instance: string;
+  /** How people call the database: `host/database`. */
+  name: string;
+  /** By the host's own clock: to be shown, never to be judged by. */
+  finished: Date;
+  /** Bytes of the packs that were written for it. */
+  stored: number;
+}
+
+/** What is known of a backup besides its header; what is left out is not known to be so. */
+export type BackupFacts = Partial<
+  Pick<
+    StoredBackup,
+    "verified" | "proved" | "tags" | "hold" | "keepUntil" | "lockedUntil" | "logReaches"
+  >
+> & { corrupted?: boolean };
+
+interface Options {
+  factsOf?: (header: BackupHeader) => BackupFacts;
+  signal: AbortSignal;
+}
+
+/**
+ * Every backup of the repository with what retention has to know. A manifest that cannot be read is
+ * an error: it might be the newest good one.
+ */
+export async function listStoredBackups(
+  store: ObjectStore,
+  { factsOf, signal }: Options,
+): Promise<ListedBackup[]> {
+  const backups: ListedBackup[] = [];
+  for await (const { key, created } of listManifests(store, { signal })) {
+    const { header } = await readHeader(store, key, { signal });
+    backups.push(listedBackup(header, { created, facts: factsOf?.(header) ?? {} }));
+  }
+  return backups;
+}
+
+/**
+ * The backup behind a header. Its time is that at which the store took the manifest, by the store's
+ * own clock: a host that lies about its time moves nothing. Without it the backup is never let go.
+ */
+export function listedBackup(
+  header: BackupHeader,
+  { created, facts }: { created: Date | undefined; facts: BackupFacts },
+): ListedBackup {
+  const { id, instance, kind, source, finished, sizes, packs } = header;
+  const { corrupted = false, ...known } = facts;
+  return {
+    verified: false,
+    proved: false,
+    tags: [],
+    ...known,
+    id,
+    instance,
+    database: `${instance}/${source.database}`,
+    name: `${source.host}/${source.database}`,
+    kind,
+    committed: created,
+    state: corrupted ? "corrupted" : header.state,
+    finished: new Date(finished),
+    stored: sizes.stored,
+    packs,
+  };
+}
