@@ -1,6 +1,6 @@
 import type { DatabaseAccess } from "../database-access.ts";
 import type { HostState } from "../repository/host-state.ts";
-import { openRepository } from "../repository/open-repository.ts";
+import { openPinnedRepository } from "../repository/repository-pin.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { backUpDatabase, type BackupEvent, type BackupOptions } from "./back-up-database.ts";
 
@@ -23,7 +23,9 @@ export async function* startBackup(
 ): AsyncGenerator<BackupEvent> {
   const { engine } = database;
   const { signal } = options;
-  const repository = await openRepository(store, { signal });
+  const { stateDir, now } = rest;
+  const pin = { stateDir, url: storeUrl, now: now() };
+  const repository = await openPinnedRepository(store, { ...pin, signal });
   const openLane = ({ epoch, indexPath }: HostState) =>
     database.openLane({ kind: "backup", epoch, indexPath }, { storeUrl, signal });
   yield* backUpDatabase({ engine, store, repository, openLane, ...rest }, options);

@@ -2,7 +2,7 @@ import { DbctlError } from "../../core/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { damaged, newer } from "./damage.ts";
 import { randomIdPattern } from "./identifier.ts";
-import { isoTime, oneOf, record, text } from "./json-shape.ts";
+import { count, isoTime, oneOf, record, text } from "./json-shape.ts";
 import { repositoryKey } from "./object-key.ts";
 import { readObject } from "./read-object.ts";
 import { type Recipient, recipientsShape } from "./recipient.ts";
@@ -56,10 +56,15 @@ function parseRepositoryInfo(json: string): Omit<RepositoryInfo, "list"> {
   }
 }
 
-const infoShape = record<Omit<RepositoryInfo, "list">>({
-  format: oneOf(1),
+const fields = {
+  format: oneOf<1>(1),
   id: text(randomIdPattern),
   created: isoTime,
   chunking: record({ min: oneOf(262_144), mean: oneOf(1_048_576), max: oneOf(4_194_304) }),
   recipients: recipientsShape,
-});
+};
+
+const infoShape = record<Omit<RepositoryInfo, "list">>(fields);
+
+/** Checks what `dbctl repo show` has printed, or a pin holds. */
+export const repositoryInfoShape = record<RepositoryInfo>({ ...fields, list: count });
