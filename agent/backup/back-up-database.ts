@@ -7,7 +7,6 @@ import type { WrittenPacks } from "../repository/chunk-writer.ts";
 import { type HostState, openHostState } from "../repository/host-state.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import type { RepositoryInfo } from "../repository/open-repository.ts";
-import { findBackup } from "../repository/list-backups.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { encodeSums, refuseUnsupported, type TableEntry } from "./backup-body.ts";
 
@@ -88,7 +87,7 @@ export async function* backUpDatabase(
     const { streams, sums } = stored.get(data) ?? { streams: [], sums: emptySums };
     return { data, streams, sums: encodeSums(sums) };
   });
-  const { id } = await writer.commit({
+  const { header } = await writer.commit({
     body: { tool: parts.tool, facts, position: snapshot.position, list, tables: entries },
     source: sourceOf(facts),
     kind: "logical",
@@ -96,7 +95,6 @@ export async function* backUpDatabase(
     finished: now(),
     packs,
   });
-  const header = await findBackup(store, id, { signal });
   const rows = stored.values().reduce((total, { sums }) => total + sums.rows, 0n);
   const { position } = snapshot;
   const missing = list.unsupported;

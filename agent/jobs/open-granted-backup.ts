@@ -14,7 +14,8 @@ export async function openGrantedBackup(
 ): Promise<OpenBackup> {
   const store = await openStore(repositoryUrl);
   const repository = await openRepository(store, { signal });
-  const header = await findBackup(store, backupId, { signal });
+  // Whether a deleted one may be opened was decided by who granted its key.
+  const header = await findBackup(store, backupId, { deleted: true, signal });
   if (header.id !== backupId) throw refused(backupId, "the command does not name it in full");
   if (epochKey === undefined) throw refused(backupId, "the command brings no key");
   const epoch = await openGrant(epochKey, { identity, header, now: now() });

@@ -2,8 +2,10 @@ import { DbctlError } from "../../core/errors.ts";
 import type { ObjectInfo, ObjectStore } from "../store/object-store.ts";
 import { type BackupId, type InstanceId, instancePattern } from "./identifier.ts";
 import type { BackupHeader } from "./manifest.ts";
+import { isDeleted, type MarkState, unmarked } from "./mark-state.ts";
 import { parseManifestKey } from "./object-key.ts";
 import { readHeader } from "./read-header.ts";
+import { readMarkState } from "./read-marks.ts";
 
 /**
  * Every backup of the repository, those of one server by time. What has no manifest is no backup.
@@ -44,18 +46,26 @@ export async function* listManifests(
 
 const aboutOneManifest = new Set(["repository-damaged", "repository-newer"]);
 
+interface FindOptions {
+  /** Also one that was deleted and is still there; nobody's marks are looked at. */
+  deleted?: boolean;
+  signal: AbortSignal;
+}
+
 /**
  * The backup of that name: an id or the unique beginning of one; `latest`; or
- * `host/database:latest`. The latest may be a partial one; its header says so.
+ * `host/database:latest`. The latest may be a partial one; its header says so. One that was deleted
+ * is never the latest, and `backup-unknown` by its id.
  */
 export async function findBackup(
   store: ObjectStore,
   name: string,
-  { signal }: { signal: AbortSignal },
+  { deleted = false, signal }: FindOptions,
 ): Promise<BackupHeader> {
   const manifests = await Array.fromAsync(listManifests(store, { signal }));
   const latest = /^(?:(.+):)?latest$/.exec(name);
-  if (latest !== null) return await findLatest(store, { manifests, of: latest[1], signal });
+  if (latest !== null)
+    return await findLatest(store, { manifests, of: latest[1], deleted, signal });
   const found = manifests.filter(({ id }) => name !== "" && id.startsWith(name));
   const [only, ...others] = found;
   if (only === undefined) throw unknown(name, "there is none of that name");
@@ -63,20 +73,25 @@ export async function findBackup(
     throw new DbctlError("usage", `Cannot choose a backup: "${name}" begins ${found.length} ids`, {
       remedy: `Write more of the id: ${found.map(({ id }) => id).join(", ")}`,
     });
-  return (await readHeader(store, only.key, { signal })).header;
+  const { header } = await readHeader(store, only.key, { signal });
+  const marks = deleted ? unmarked : await readMarkState(store, header, { signal });
+  if (isDeleted(marks)) throw deletedBackup(header.id, marks);
+  return header;
 }
 
 interface Search {
   manifests: { key: string; id: string }[];
   /** `host/database`, or any. */
   of: string | undefined;
+  /** Whether it may be one that was deleted. */
+  deleted: boolean;
   signal: AbortSignal;
 }
 
 /** A manifest that cannot be read might be the latest one: it is an error, not skipped. */
 async function findLatest(
   store: ObjectStore,
-  { manifests, of, signal }: Search,
+  { manifests, of, deleted, signal }: Search,
 ): Promise<BackupHeader> {
   let latest: BackupHeader | undefined;
   for (const { key, id } of manifests.toSorted((a, b) => (a.id < b.id ? 1 : -1))) {
@@ -84,7 +99,9 @@ async function findLatest(
     if (latest !== undefined && secondOf(id) < secondOf(latest.id)) break;
     const { header } = await readHeader(store, key, { signal });
     if (of !== undefined && `${header.source.host}/${header.source.database}` !== of) continue;
-    if (latest === undefined || isLater(header, latest)) latest = header;
+    if (latest !== undefined && !isLater(header, latest)) continue;
+    if (!deleted && isDeleted(await readMarkState(store, header, { signal }))) continue;
+    latest = header;
   }
   if (latest !== undefined) return latest;
   if (of === undefined) throw unknown("latest", "there is no backup at all");
@@ -99,6 +116,16 @@ function secondOf(id: string): string {
 function isLater(a: BackupHeader, b: BackupHeader): boolean {
   if (a.signer === b.signer) return a.sequence > b.sequence;
   return a.started === b.started ? a.sequence > b.sequence : a.started > b.started;
+}
+
+function deletedBackup(id: string, { deleted, removing }: MarkState): DbctlError {
+  const what =
+    removing === undefined
+      ? `it was deleted, and can be undeleted until ${deleted?.until.toISOString()}`
+      : "a prune is removing it";
+  return new DbctlError("backup-unknown", `Cannot use backup "${id}": ${what}`, {
+    remedy: `Have it back with dbctl backups undelete ${id}, or add --deleted`,
+  });
 }
 
 function unknown(name: string, what: string): DbctlError {

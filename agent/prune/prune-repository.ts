@@ -1,0 +1,132 @@
+import { DbctlError } from "../../core/errors.ts";
+import { nearestName } from "../../core/nearest-name.ts";
+import { inParallel } from "../repository/in-parallel.ts";
+import { putPruneRecord } from "../repository/prune-record.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { findActivity } from "./activity.ts";
+import { assertAfter, assertStoreClock } from "./check-clock.ts";
+import type { Inventory } from "./inventory.ts";
+import { removeObject, respectLocks } from "./object-retention.ts";
+import { planPrune } from "./plan-prune.ts";
+import type { PruneEvent } from "./prune-event.ts";
+import type { PlannedObject, PrunePlan } from "./prune-plan.ts";
+import { removeBackup } from "./remove-backup.ts";
+import { takeInventory } from "./take-inventory.ts";
+import { joinTroubles } from "./troubles.ts";
+
+export interface PruneOptions {
+  store: ObjectStore;
+  /** The repository's id. */
+  repository: string;
+  /** Who prunes, for the records. */
+  by: string;
+  /** The pruner's clock. */
+  now: () => Date;
+  /** These servers only. */
+  only?: readonly string[];
+  /** Epochs that no host uses any more, says an operator. */
+  retired?: readonly string[];
+  /** Without it, nothing is written and nothing removed. */
+  confirm: boolean;
+  signal: AbortSignal;
+}
+
+/** Calls of the store at once. */
+const removers = 16;
+const batch = 256;
+
+/**
+ * Removes what no backup needs, beside running backups and without any data key: backups that were
+ * deleted long enough ago, what crashed ones have left, packs that nothing refers to. Removes
+ * nothing when anything cannot be read. A failure or a crash anywhere is mended by the next prune.
+ */
+export async function* pruneRepository(options: PruneOptions): AsyncGenerator<PruneEvent, void> {
+  const { store, repository, by, only, retired = [], confirm, signal } = options;
+  const now = options.now();
+  const inventory = await takeInventory({ store, repository, only, signal });
+  const { troubles, last } = inventory;
+  if (troubles.length > 0) throw joinTroubles(troubles, `prune ${store.url}`);
+  assertAfter(last, now);
+  assertKnown(inventory, { only, retired });
+  const decided = planPrune(inventory, { now, retired: new Set(retired) });
+  const plan = await respectLocks(decided, store, { now, signal });
+  yield { kind: "planned", plan };
+  if (!confirm) return;
+  await assertStoreClock(store, options);
+  const number = (inventory.prunes.at(-1)?.number ?? 0) + 1;
+  const at = now.toISOString();
+  await putPruneRecord(store, { repository, number, at, by, ...plan.record }, { signal });
+  yield* removeBackups(plan, { store, by, now, signal });
+  yield* removeObjects(plan, inventory, { store, now, signal });
+}
+
+function assertKnown(
+  { instances }: Inventory,
+  { only = [], retired }: { only: readonly string[] | undefined; retired: readonly string[] },
+): void {
+  const servers = instances.map(({ instance }) => instance);
+  const epochs = instances.flatMap((one) => [...one.epochs.keys()]);
+  for (const [name, known, what] of [
+    ...only.map((one) => [one, servers, "server"] as const),
+    ...retired.map((one) => [one, epochs, "epoch"] as const),
+  ])
+    if (!known.includes(name))
+      throw new DbctlError("usage", `Cannot prune ${what} ${name}: there is none of that name`, {
+        remedy: `Known: ${nearestName(name, known) ?? known.join(", ")}`,
+      });
+}
+
+interface RemoveOptions {
+  store: ObjectStore;
+  now: Date;
+  signal: AbortSignal;
+}
+
+async function* removeBackups(
+  { backups }: PrunePlan,
+  options: RemoveOptions & { by: string },
+): AsyncGenerator<PruneEvent, void> {
+  const doomed = backups.filter(({ decision }) => decision.act === "remove");
+  for (let at = 0; at < doomed.length; at += batch) {
+    const some = doomed.slice(at, at + batch);
+    for (const events of await inParallel(some, removers, (one) => removeBackup(one, options)))
+      yield* events;
+  }
+}
+
+/**
+ * Leftovers, then packs, epoch by epoch: nothing of a backup or an epoch in which somebody has begun
+ * to work since it was read.
+ */
+async function* removeObjects(
+  { objects }: PrunePlan,
+  { instances, repository }: Inventory,
+  options: RemoveOptions,
+): AsyncGenerator<PruneEvent, void> {
+  const doomed = objects.filter(({ decision }) => decision.act === "remove");
+  const ofNobody = doomed.filter(({ instance }) => instance === undefined);
+  yield* removeAll(ofNobody, options);
+  for (const taken of instances) {
+    const own = doomed.filter(({ instance }) => instance === taken.instance);
+    for (const [epoch, some] of Map.groupBy(own, (one) => one.epoch)) {
+      const { epochs, committed } = await findActivity(taken, { ...options, repository });
+      if (epoch !== undefined && epochs.has(epoch))
+        yield { kind: "epoch-in-use", instance: taken.instance, epoch };
+      else
+        yield* removeAll(
+          some.filter(({ backup = "" }) => !committed.has(backup)),
+          options,
+        );
+    }
+  }
+}
+
+async function* removeAll(
+  objects: PlannedObject[],
+  { store, now, signal }: RemoveOptions,
+): AsyncGenerator<PruneEvent, void> {
+  for (let at = 0; at < objects.length; at += batch)
+    yield* await inParallel(objects.slice(at, at + batch), removers, ({ info }) =>
+      removeObject(store, info, { now, signal }),
+    );
+}
