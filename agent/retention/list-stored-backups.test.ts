@@ -7,6 +7,7 @@ import {
 } from "../../integration/fixtures/scratch-repository.ts";
 import { keepBackups } from "../../core/retention/keep-backups.ts";
 import { listStoredBackups } from "./list-stored-backups.ts";
+import { manifestKey } from "../repository/object-key.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
 const rows = (text: string) => [[Buffer.from(text.repeat(500))]];
@@ -78,6 +79,35 @@ test("listStoredBackups() joins what else is known of a backup", async () => {
       { state: "partial", hold: undefined, tags: [], proved: true },
     ],
   );
+});
+
+test("a lock and a legal hold in the store keep a backup", async () => {
+  await using scratch = await makeScratchRepository();
+  const [locked, held] = [
+    await backUp(scratch, { streams: rows("a") }),
+    await backUp(scratch, { streams: rows("b") }),
+  ].map(({ header }) => header.id);
+  const until = new Date("2099-01-01T00:00:00.000Z");
+  const keyOf = (id = "") => manifestKey({ instance: "7312", id });
+  const locks = scratch.store.locks ?? assert.fail("the memory store has locks");
+  await locks.retain(keyOf(locked), { mode: "compliance", until }, { signal });
+  await locks.setLegalHold(keyOf(held), true, { signal });
+  // What else is known takes nothing away from what the store says.
+  const factsOf = () => ({ hold: undefined, lockedUntil: undefined });
+  const backups = await listStoredBackups(scratch.store, { factsOf, signal });
+  const of = (wanted?: string) => backups.find(({ id }) => id === wanted);
+  assert.deepEqual([of(locked)?.lockedUntil, of(locked)?.hold], [until, undefined]);
+  assert.deepEqual([of(held)?.lockedUntil, of(held)?.hold], [undefined, "legal hold in the store"]);
+});
+
+test("a backup that is deleted already stands for nothing", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams: rows("a") });
+  await backUp(scratch, { streams: rows("b") });
+  const factsOf = ({ id }: { id: string }) => (id === header.id ? undefined : {});
+  const backups = await listStoredBackups(scratch.store, { factsOf, signal });
+  assert.equal(backups.length, 1);
+  assert.notEqual(backups[0]?.id, header.id);
 });
 
 test("databases of one name on two servers are judged apart", async () => {

@@ -24,7 +24,8 @@ export type BackupFacts = Partial<
 > & { corrupted?: boolean };
 
 interface Options {
-  factsOf?: (header: BackupHeader) => BackupFacts;
+  /** What is known besides; undefined leaves the backup out, as one that is deleted already. */
+  factsOf?: (header: BackupHeader) => BackupFacts | undefined;
   signal: AbortSignal;
 }
 
@@ -34,14 +35,31 @@ interface Options {
  */
 export async function listStoredBackups(
   store: ObjectStore,
-  { factsOf, signal }: Options,
+  { factsOf = () => ({}), signal }: Options,
 ): Promise<ListedBackup[]> {
   const backups: ListedBackup[] = [];
   for await (const { key, created } of listManifests(store, { signal })) {
     const { header } = await readHeader(store, key, { signal });
-    backups.push(listedBackup(header, { created, facts: factsOf?.(header) ?? {} }));
+    const facts = factsOf(header);
+    if (facts === undefined) continue;
+    const locks = await lockFacts(store, key, { signal });
+    backups.push(listedBackup(header, { created, facts: { ...facts, ...locks } }));
   }
   return backups;
+}
+
+/** Of the manifest, which stands for the backup. */
+async function lockFacts(
+  store: ObjectStore,
+  key: string,
+  { signal }: { signal: AbortSignal },
+): Promise<Pick<BackupFacts, "hold" | "lockedUntil">> {
+  if (store.locks === undefined) return {};
+  const { retain, legalHold } = await store.locks.get(key, { signal });
+  return {
+    ...(retain === undefined ? {} : { lockedUntil: retain.until }),
+    ...(legalHold ? { hold: "legal hold in the store" } : {}),
+  };
 }
 
 /**
