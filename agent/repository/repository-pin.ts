@@ -52,27 +52,38 @@ export async function openPinnedRepository(
 
 /** Throws `identity-wrong` unless both are one repository with the same recipients. */
 export function refuseChange(pinned: RepositoryInfo, found: RepositoryInfo, url: string): void {
+  const what = differences(pinned, found).join(", ");
+  if (what === "") return;
+  throw new DbctlError("identity-wrong", `Cannot trust ${url}: ${what}`, {
+    remedy: "If this is as it should be (dbctl repo keys ls shows it), run dbctl repo pin again",
+  });
+}
+
+function differences(pinned: RepositoryInfo, found: RepositoryInfo): string[] {
   if (pinned.id !== found.id)
-    throw changed(url, `it is repository ${found.id}, and ${pinned.id} is pinned here`);
+    return [`it is repository ${found.id}, and ${pinned.id} is pinned here`];
   const [known, now] = [pinned, found].map(
     ({ recipients }) => new Set(recipients.map(({ recipient }) => recipient)),
   );
   const added = [...(now ?? [])].filter((one) => known?.has(one) !== true);
   const gone = [...(known ?? [])].filter((one) => now?.has(one) !== true);
-  if (added.length === 0 && gone.length === 0) return;
-  const what = [...added.map((one) => `${one} was added`), ...gone.map((one) => `${one} is gone`)];
-  throw changed(url, `its recipients are not those that are pinned here: ${what.join(", ")}`);
+  return [
+    ...added.map((one) => `recipient ${one} was added since it was pinned here`),
+    ...gone.map((one) => `recipient ${one} is gone since it was pinned here`),
+  ];
 }
 
-/** Follows a change that was made here to recipients that were pinned here. */
+/**
+ * Follows a change of the recipients that was made here. A pin of other recipients than those before
+ * the change stays as it is: its next use is refused.
+ */
 export async function movePin(
   { from, to }: { from: RepositoryInfo; to: RepositoryInfo },
   place: Place & { now: Date },
 ): Promise<void> {
   const pin = await readPin(place);
-  if (pin === undefined) return;
-  refuseChange(pin.repository, from, place.url);
-  await writePin(to, place);
+  if (pin !== undefined && differences(pin.repository, from).length === 0)
+    await writePin(to, place);
 }
 
 export async function readPin({ stateDir, url }: Place): Promise<RepositoryPin | undefined> {
@@ -145,11 +156,5 @@ function notPinned(url: string, cause: DbctlError): DbctlError {
       "Where it may be read, run dbctl repo show URL --json > repository.json; " +
       "here, dbctl repo pin URL --file repository.json",
     cause,
-  });
-}
-
-function changed(url: string, what: string): DbctlError {
-  return new DbctlError("identity-wrong", `Cannot trust ${url}: ${what}`, {
-    remedy: "If this is as it should be (dbctl repo keys ls shows it), run dbctl repo pin again",
   });
 }

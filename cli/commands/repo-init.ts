@@ -2,8 +2,11 @@ import { Command } from "commander";
 import { openStore } from "../../agent/adapters.ts";
 import { newRandomId } from "../../agent/repository/identifier.ts";
 import { initRepository } from "../../agent/repository/init-repository.ts";
+import type { RepositoryInfo } from "../../agent/repository/open-repository.ts";
+import { readPin, writePin } from "../../agent/repository/repository-pin.ts";
 import { DbctlError } from "../../core/errors.ts";
 import { makeRecipients, type NewRecipientFlags } from "../direct/new-recipients.ts";
+import { stateFolder } from "../direct/state-folder.ts";
 import { printResult } from "../output/print-result.ts";
 import { jsonOption } from "./options.ts";
 import {
@@ -34,6 +37,15 @@ export function repoInitCommand(signal: AbortSignal): Command {
     });
 }
 
+/** What was pinned of another repository that was there before is not what is there now. */
+async function replacePin(
+  repository: RepositoryInfo,
+  { url, now }: { url: string; now: Date },
+): Promise<void> {
+  const place = { stateDir: stateFolder(process.env, process.getuid?.()), url };
+  if ((await readPin(place)) !== undefined) await writePin(repository, { ...place, now });
+}
+
 /** Writes the identity before the repository: one that nobody can open must never exist. */
 async function init(
   url: string,
@@ -48,8 +60,9 @@ async function init(
   const [id, now] = [newRandomId(), new Date()];
   await using made = await makeRecipients(flags, { repository: id, now, signal });
   const { recipients } = made;
-  await initRepository(store, { id, recipients, now, signal });
+  const repository = await initRepository(store, { id, recipients, now, signal });
   made.keep();
+  await replacePin(repository, { url, now });
   const only =
     recipients.length === 1 ? ["One recipient is one loss away from none: add another."] : [];
   const lines = [

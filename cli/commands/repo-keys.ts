@@ -2,9 +2,11 @@ import { Command } from "commander";
 import { addRecipient, removeRecipient } from "../../agent/keys/change-recipients.ts";
 import { endEpochs } from "../../agent/keys/end-epochs.ts";
 import type { RepositoryInfo } from "../../agent/repository/open-repository.ts";
+import { movePin } from "../../agent/repository/repository-pin.ts";
 import { DbctlError } from "../../core/errors.ts";
 import { makeRecipients, type NewRecipientFlags } from "../direct/new-recipients.ts";
 import { openRepositoryUrl } from "../direct/open-repository-url.ts";
+import { stateFolder } from "../direct/state-folder.ts";
 import { formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { jsonOption } from "./options.ts";
@@ -78,6 +80,7 @@ async function add(
     });
   const changed = await addRecipient({ store, repository, signal }, only);
   made.keep();
+  await followChange(url, { from: repository, to: changed });
   await printRecipients(changed, {
     json,
     note: "It opens new epochs. For what is there: dbctl repo keys rotate",
@@ -93,6 +96,7 @@ function removeCommand(signal: AbortSignal): Command {
     .action(async (url: string, name: string, { json }: Flags) => {
       const { store, repository } = await openRepositoryUrl(url, { signal });
       const changed = await removeRecipient({ store, repository, signal }, name);
+      await followChange(url, { from: repository, to: changed });
       const note = "It still opens what was sealed to it. To end that: dbctl repo keys rotate";
       await printRecipients(changed, { json, note });
     });
@@ -119,6 +123,15 @@ function newEpochCommand(signal: AbortSignal): Command {
           : formatTable([["INSTANCE", "ENDED EPOCH"], ...rows]);
       await printResult({ ended }, { json, lines });
     });
+}
+
+/** Who changes the recipients here accepts them here; other hosts are asked with `repo pin`. */
+async function followChange(
+  url: string,
+  change: { from: RepositoryInfo; to: RepositoryInfo },
+): Promise<void> {
+  const stateDir = stateFolder(process.env, process.getuid?.());
+  await movePin(change, { stateDir, url, now: new Date() });
 }
 
 async function printRecipients(
