@@ -47,6 +47,19 @@ export async function readPackIndex(
   { pack, size }: { pack: string; size: number },
 ): Promise<PackEntry[]> {
   const object = packKey(epoch, pack);
+  const { framesEnd, sealedBytes } = await readPackEnds(store, { object, size }, { signal });
+  const range = { offset: framesEnd, length: sealedBytes };
+  const bytes = await readObject(store, object, { max: sealedBytes, range, signal });
+  const index = unseal(epoch, indexOf(pack), { bytes, object });
+  return decodeIndex(index, { object, framesEnd });
+}
+
+/** Where the frames of a pack end and how long its sealed index is: what can be told without a key. */
+export async function readPackEnds(
+  store: ObjectStore,
+  { object, size }: { object: string; size: number },
+  { signal }: { signal: AbortSignal },
+): Promise<{ framesEnd: number; sealedBytes: number }> {
   const fetch = (offset: number, length: number) =>
     readObject(store, object, { max: length, range: { offset, length }, signal });
   if (size < packMagic.length + endBytes) throw damaged(object, "it is cut off");
@@ -56,9 +69,7 @@ export async function readPackIndex(
   const sealedBytes = end.readUInt32LE();
   const framesEnd = size - endBytes - sealedBytes;
   if (framesEnd < packMagic.length) throw damaged(object, "its index is longer than itself");
-  const bytes = await fetch(framesEnd, sealedBytes);
-  const index = unseal(epoch, indexOf(pack), { bytes, object });
-  return decodeIndex(index, { object, framesEnd });
+  return { framesEnd, sealedBytes };
 }
 
 function indexOf(pack: string): SealedAs {

@@ -16,7 +16,7 @@ export interface RecipientList {
   recipients: Recipient[];
 }
 
-const maxBytes = 1 << 20;
+export const maxRecipientListBytes = 1 << 20;
 
 /** The recipients that count now: those of the last list, or (number 0) of repository.json. */
 export async function currentRecipients(
@@ -27,7 +27,7 @@ export async function currentRecipients(
   const keys = await Array.fromAsync(store.list(recipientsPrefix, { signal }), ({ key }) => key);
   const last = keys.at(-1);
   if (last === undefined) return { list: 0, recipients };
-  const bytes = await readObject(store, last, { max: maxBytes, signal });
+  const bytes = await readObject(store, last, { max: maxRecipientListBytes, signal });
   const list = parseRecipientList(bytes, last);
   if (list.repository !== id || recipientsKey(list.number) !== last)
     throw damaged(last, `it is list ${list.number} of repository ${list.repository}`);
