@@ -1,14 +1,18 @@
+import { obeySignal } from "../obey-signal.ts";
 import type { ObjectBody } from "../object-store.ts";
 
-/** Cuts a body into buffers of wanted sizes. Takes no piece before it is needed. */
+/**
+ * Cuts a body into buffers of wanted sizes. Takes no piece before it is needed. Throws the signal's
+ * reason once it aborts, and can be disposed, even while the body is silent.
+ */
 export class BodyCutter implements AsyncDisposable {
-  readonly #pieces: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
+  readonly #pieces: AsyncGenerator<Uint8Array, void>;
+  readonly #over = new AbortController();
   #rest: Uint8Array[] = [];
   #ended = false;
 
-  constructor(body: ObjectBody) {
-    this.#pieces =
-      Symbol.asyncIterator in body ? body[Symbol.asyncIterator]() : body[Symbol.iterator]();
+  constructor(body: ObjectBody, signal: AbortSignal) {
+    this.#pieces = obeySignal(body, AbortSignal.any([signal, this.#over.signal]));
   }
 
   /** The next bytes: as many as `size`, or all that are left. Pieces of the body are not copied. */
@@ -40,6 +44,8 @@ export class BodyCutter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#ended) await this.#pieces.return?.();
+    // A generator that waits for a silent body would not return before.
+    this.#over.abort(new Error("nobody reads on"));
+    await this.#pieces.return();
   }
 }

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { DbctlError } from "../../../core/errors.ts";
 import { objectExists } from "../object-errors.ts";
-import { obeySignal } from "../obey-signal.ts";
 import type { ObjectBody, ObjectInfo } from "../object-store.ts";
 import { BodyCutter } from "./body-cutter.ts";
 import { isWritten } from "./is-written.ts";
@@ -27,7 +26,7 @@ export async function putObject(
   { body, bulk, signal }: RemotePut,
 ): Promise<ObjectInfo> {
   signal.throwIfAborted();
-  await using cutter = new BodyCutter(obeySignal(body, signal));
+  await using cutter = new BodyCutter(body, signal);
   const first = await cutter.take(remote.client.can.createOnlyBytes);
   if (!(await cutter.isAtEnd())) {
     cutter.putBack(first.splice(0));

@@ -37,6 +37,8 @@ export interface ScratchClient extends RemoteClient {
   readonly open: Set<RemoteUpload>;
   /** All that were made so far. */
   readonly requests: Request[];
+  /** How many parts were under way at once. */
+  mostParts: number;
   script: (request: Request) => Fault | undefined;
 }
 
@@ -68,6 +70,7 @@ export function createScratchClient({
     objects: new Map(),
     open: new Set(),
     requests: [],
+    mostParts: 0,
     script: () => undefined,
     create: (key, bytes, { signal, pace }) =>
       answer(state, { method: "create", key, signal }, async () => {
@@ -141,12 +144,15 @@ function infoOf({ client, created }: State, key: string): ObjectInfo | undefined
 function beginUpload(state: State, key: string): RemoteUpload {
   const parts = new Map<number, Buffer>();
   const { open } = state.client;
+  let underWay = 0;
   const upload: RemoteUpload = {
-    put: (number, bytes, { signal, pace }) =>
-      answer(state, { method: "part", key, signal }, async () => {
+    put: async (number, bytes, { signal, pace }) => {
+      state.client.mostParts = Math.max(state.client.mostParts, ++underWay);
+      await answer(state, { method: "part", key, signal }, async () => {
         await pace?.(bytes.length);
         parts.set(number, Buffer.from(bytes));
-      }),
+      }).finally(() => underWay--);
+    },
     complete: ({ signal }) =>
       answer(state, { method: "complete", key, signal }, async () => {
         if (!open.has(upload)) throw refusal({ method: "complete", key, signal }, { status: 404 });
