@@ -136,7 +136,7 @@ function applyRule<B extends RetainedBackup>(
     for (const tag of rule.keepTags ?? [])
       if (backup.tags.includes(tag)) add(backup, { kind: "tag", tag });
   if (pitrWindowSeconds !== undefined)
-    for (const backup of neededBases(good, { start: before(now, pitrWindowSeconds), now }))
+    for (const backup of neededBases(good, before(now, pitrWindowSeconds)))
       add(backup, { kind: "pitr-window", seconds: pitrWindowSeconds });
 }
 

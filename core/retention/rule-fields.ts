@@ -84,7 +84,7 @@ export const ruleFields = {
   },
   "pitr-window": {
     argument: "<time>",
-    help: "the bases that point-in-time recovery of the last 7d (for example) needs",
+    help: "the bases that recovery to any moment of the last 7d (for example) may need",
     read: someTime,
   },
 } as const satisfies Record<string, Field<unknown>>;

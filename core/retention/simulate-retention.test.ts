@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { imagineBackups, seriesLength, usualInterval, type Series } from "./imagine-backups.ts";
 import { keepBackups } from "./keep-backups.ts";
+import type { RetentionRule } from "./retention-rule.ts";
 import { simulateRetention, storedBytes, type StoredBackup } from "./simulate-retention.ts";
 import { backupAt, backupsEvery, dayMs, histories, now, rules } from "./scratch-backups.ts";
 
@@ -88,6 +89,20 @@ test("simulateRetention() lets go on its first day what keepBackups() lets go", 
       );
     }),
   );
+});
+
+test("a rule applied every day lets nothing go that it keeps in the end", () => {
+  const property = (history: ReturnType<typeof backupAt>[], rule: RetentionRule) => {
+    const start = new Date(now.getTime() - 40 * dayMs);
+    const { departures } = simulateRetention(stored(history), rule, { from: start, days: [40] });
+    const gone = new Set(departures.flatMap(({ backups }) => backups));
+    for (const { kept, backup, reasons } of keepBackups(history, rule, { now })) {
+      // Where nothing at all would be kept any more, the rule is refused only then.
+      const refused = reasons.some(({ kind }) => kind === "nothing-kept");
+      if (kept && !refused) assert.ok(!gone.has(backup.id), `${backup.id} went before`);
+    }
+  };
+  fc.assert(fc.property(histories, rules, property));
 });
 
 test("storedBytes() counts a pack that several backups share once", () => {
