@@ -234,6 +234,8 @@ test("explainPolicy() shows each value and where it comes from", async () => {
   const find = (wanted: string) => settings.find(({ name }) => name === wanted);
   assert.deepEqual(find("rpo"), { name: "rpo", value: "26h", origin: "policy gold, line 5" });
   assert.equal(find("options.jobs")?.origin, "default");
+  const [days, min] = ["retention.keep_days", "retention.keep_min"].map(find);
+  assert.deepEqual([days?.value, min?.value, days?.origin], ["30", "5", "default"]);
   const due = new Date("2026-01-01T03:00:00Z").getTime();
   assert.ok(nextRunAt !== undefined && nextRunAt.getTime() >= due);
   assert.ok(nextRunAt.getTime() < due + 1_800_000);
