@@ -25,7 +25,7 @@ const sameInterruptMs = 1000;
 const json = process.argv.includes("--json");
 const interrupt = new AbortController();
 let interruptedAt = 0;
-// SIGHUP as well: a terminal that is closed must not leave half a restore behind.
+// SIGHUP as well: work in a terminal that is closed ends as cleanly as by Ctrl-C.
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
     if (!interrupt.signal.aborted) {
@@ -45,14 +45,13 @@ process.exitCode = await main(process.argv, interrupt.signal);
 
 function interrupted(name: string): DbctlError {
   return new DbctlError("interrupted", `Cannot go on: interrupted by ${name}`, {
-    remedy:
-      "Run it again: a backup stores nothing twice; empty a database that a restore did not create",
+    remedy: "Run it again: a backup stores nothing twice",
   });
 }
 
 function unfinished(name: string): DbctlError {
   return new DbctlError("interrupted", `Cannot clean up: interrupted again by ${name}`, {
-    remedy: "Drop the database that a restore was creating, if it is there, and run it again",
+    remedy: "Look for the database of a restore: go on with it (--resume), or drop it (--discard)",
   });
 }
 
@@ -68,8 +67,9 @@ async function main(argv: string[], signal: AbortSignal): Promise<number> {
   }
 }
 
-/** Much else fails after an interrupt; of that, only what could not be undone is news. */
+/** Much else fails after an interrupt; of that, only what is left behind is news. */
 function reasonOf({ reason }: AbortSignal, error: unknown): unknown {
+  if (error instanceof DbctlError && error.code === "interrupted") return error;
   if (!(error instanceof AggregateError)) return reason;
   return new AggregateError([reason, ...error.errors.slice(1)]);
 }

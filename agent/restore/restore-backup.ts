@@ -74,7 +74,7 @@ export async function* restoreBackup(
     }
     await target.finish({ signal });
   } catch (error) {
-    throw await endFailedRestore(error, attempt);
+    throw await endFailedRestore(signal.aborted ? signal.reason : error, attempt);
   }
   const rows = body.tables.reduce((sum, { sums }) => sum + BigInt(sums.rows), 0n);
   const parts = attempt.parts.all;
