@@ -18,6 +18,8 @@ export interface ScriptServer {
   user: string;
   /** Whether the user may do what reaches beyond databases of its own. */
   isSuperuser: boolean;
+  /** Roles that are there, where the product's dumps make roles. */
+  roles: ReadonlySet<string>;
   /** Bytes of the longest statement that the server takes. */
   statementLimit: number;
 }

@@ -78,6 +78,8 @@ export class DatabaseNames {
 
   /** MySQL's options of a database can be set later; those of PostgreSQL cannot. */
   #rewriteMaking({ groups = {} }: RegExpExecArray): Buffer | undefined {
+    if (isSystemDatabase(this.#dialect, groups["quoted"] ?? groups["plain"] ?? ""))
+      return undefined;
     const target = this.#quotedTarget(groups);
     const options = (groups["rest"] ?? "").trim();
     const isCreate = /create/i.test(groups["verb"] ?? "");
@@ -92,6 +94,13 @@ export class DatabaseNames {
     const bytes = Buffer.from(target).toString("latin1");
     return `${quote}${bytes.replaceAll(quote, quote + quote)}${quote}`;
   }
+}
+
+const systemDatabases = ["mysql", "sys", "information_schema", "performance_schema"];
+
+/** Those of MySQL and MariaDB hold the source server's own tables: never imported. */
+export function isSystemDatabase(dialect: Dialect, database: string): boolean {
+  return dialect === "mysql" && systemDatabases.includes(database.toLowerCase());
 }
 
 /** The database that a statement makes. */

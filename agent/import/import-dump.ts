@@ -1,10 +1,16 @@
 import { DbctlError } from "../../core/errors.ts";
 import type { Engine, PreparedTarget, RestorePlan } from "../engines/engine.ts";
 import type { ScriptServer, ScriptTarget } from "../engines/script-target.ts";
-import { DatabaseNames, databaseSettings, madeDatabase } from "./database-names.ts";
+import {
+  DatabaseNames,
+  databaseSettings,
+  isSystemDatabase,
+  madeDatabase,
+} from "./database-names.ts";
 import { type Imported, importItems } from "./import-items.ts";
 import { damagedDump, describeDamage, refusedDump } from "./refused-dump.ts";
 import type { ImportSource, Survey } from "./statement.ts";
+import { whyNot } from "./unwanted-statements.ts";
 
 export interface ImportParts {
   /** The dump's path, for messages. */
@@ -98,13 +104,14 @@ function refuseUnfit({ path, survey, server }: Work, { allowSuperuser }: ImportO
 /** Which database of the dump goes where. What the dump does not name is under "". */
 function chooseTargets(
   { path, database }: ImportParts,
-  { databases, facts }: Survey,
+  { databases, facts, dialect }: Survey,
   options: ImportOptions,
 ): Map<string, string> {
   const own = databases.length === 0 ? facts["database"] : undefined;
-  const all = own === undefined ? databases : [own];
-  if (options.databases && databases.length > 0)
-    return new Map(databases.map((name) => [name, name]));
+  const all = (own === undefined ? databases : [own]).filter(
+    (name) => !isSystemDatabase(dialect, name),
+  );
+  if (options.databases && all.length > 0) return new Map(all.map((name) => [name, name]));
   if (all.length <= 1)
     return new Map([["", database], ...all.map((name) => [name, database] as const)]);
   throw new DbctlError(
@@ -120,7 +127,7 @@ interface Prepared extends Work {
 }
 
 async function intoPrepared(work: Prepared, options: ImportOptions): Promise<Imported> {
-  const { path, source, target, survey, names, into, database } = work;
+  const { path, source, target, survey, server, names, into, database } = work;
   const { signal, onRead } = options;
   await using prepared = new PreparedTargets();
   try {
@@ -134,7 +141,7 @@ async function intoPrepared(work: Prepared, options: ImportOptions): Promise<Imp
       names: new DatabaseNames(survey.dialect, names),
       // Only of a tool's own dumps is it known that the order of rows does not matter.
       jobs: survey.tool === null ? 1 : options.jobs,
-      leaveOut: (statement) => isUnwanted(statement, options),
+      whyNot: (statement) => whyNot(statement, { ...options, ...server }),
       signal,
     });
   } catch (error) {
@@ -143,22 +150,18 @@ async function intoPrepared(work: Prepared, options: ImportOptions): Promise<Imp
   }
 }
 
-const owners = /^ALTER [^;]* OWNER TO \S+$|^SET SESSION AUTHORIZATION\b/i;
-const privileges = /^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES)\b/i;
-
-function isUnwanted(statement: string, options: ImportOptions): boolean {
-  if (!options.owners && owners.test(statement)) return true;
-  return !options.privileges && privileges.test(statement);
-}
-
 /** Databases that were made ready, and those of them that were created. */
 class PreparedTargets implements AsyncDisposable {
   readonly #all: PreparedTarget[] = [];
 
   async prepare(work: Prepared, name: string, options: ImportOptions): Promise<void> {
     const { create, signal } = options;
-    const plan = planOf(work, name);
-    this.#all.push(await work.engineOf(name).prepareTarget(plan, { create, signal }));
+    const made = work.survey.created.find((sql) => work.names.get(nameMade(work, sql)) === name);
+    // Some are on every server, and no dump makes them: postgres, template1.
+    const isMade = made !== undefined || !options.databases;
+    const plan = planOf(work, { database: name, made });
+    const engine = work.engineOf(name);
+    this.#all.push(await engine.prepareTarget(plan, { create: create && isMade, signal }));
   }
 
   /** The import's own error is the one to report, but what is left behind must be known, too. */
@@ -177,14 +180,19 @@ class PreparedTargets implements AsyncDisposable {
 
 const undoMs = 60_000;
 
+function nameMade({ survey }: Work, sql: string): string {
+  return madeDatabase(survey.dialect, sql) ?? "";
+}
+
 /** An import prepares its target as a restore of no objects would. */
-function planOf({ survey, server, names }: Prepared, database: string): RestorePlan {
-  const isFor = (sql: string) => names.get(madeDatabase(survey.dialect, sql) ?? "") === database;
-  const create = survey.created.find(isFor) ?? "";
+function planOf(
+  { survey, server }: Prepared,
+  { database, made }: { database: string; made: string | undefined },
+): RestorePlan {
   const { encoding } = survey.facts;
   const settings = {
     ...(encoding === undefined || survey.dialect === "mysql" ? {} : { encoding }),
-    ...(survey.dialect === "postgres" ? databaseSettings(create) : {}),
+    ...(survey.dialect === "postgres" ? databaseSettings(made ?? "") : {}),
   };
   const { flavour, version } = server;
   return {

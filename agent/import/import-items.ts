@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { DbctlError } from "../../core/errors.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import type { ScriptSession, ScriptTarget } from "../engines/script-target.ts";
-import type { DatabaseNames } from "./database-names.ts";
+import { type DatabaseNames, isSystemDatabase } from "./database-names.ts";
 import { ImportLanes } from "./import-lanes.ts";
 import { cutRows, type RowPiece } from "./row-pieces.ts";
 import type { Dialect, ImportItem, Place } from "./statement.ts";
@@ -16,8 +16,8 @@ export interface Importing {
   database: string;
   names: DatabaseNames;
   jobs: number;
-  /** Statements that are not wanted: owners, privileges. */
-  leaveOut: (statement: string) => boolean;
+  /** Why a statement is not to be run; undefined for one that is. */
+  whyNot: (statement: string) => string | undefined;
   signal: AbortSignal;
 }
 
@@ -51,6 +51,8 @@ class ImportRun implements AsyncDisposable {
   readonly imported: Imported = { statements: 0, rows: 0, leftOut: {} };
   readonly #importing: Importing;
   #lanes: ImportLanes = new ImportLanes([]);
+  /** The dump is at a database that is not imported. */
+  #isPassing = false;
 
   constructor(importing: Importing) {
     this.#importing = importing;
@@ -93,6 +95,8 @@ class ImportRun implements AsyncDisposable {
   /** psql connects anew; mysql keeps its session, and what was set there. */
   async #connect(database: string): Promise<void> {
     const { dialect, names, signal } = this.#importing;
+    this.#isPassing = isSystemDatabase(dialect, database);
+    if (this.#isPassing) return;
     const target = names.targetOf(database);
     if (dialect === "postgres") return await this.open(target);
     const use = Buffer.from(`USE \`${target.replaceAll("`", "``")}\``);
@@ -126,8 +130,8 @@ class ImportRun implements AsyncDisposable {
 
   #whyNot({ sql, effect }: ImportItem & { kind: "statement" }): string | undefined {
     if (effect.kind === "left-out") return effect.why;
-    const isUnwanted = this.#importing.leaveOut(sql.toString("latin1", 0, headBytes));
-    return isUnwanted ? "owners and privileges are not wanted" : undefined;
+    if (this.#isPassing && effect.kind !== "session") return "it is for a system database";
+    return this.#importing.whyNot(sql.toString("utf8", 0, headBytes));
   }
 
   #leaveOut(why: string): void {
@@ -145,24 +149,26 @@ class ImportRun implements AsyncDisposable {
     const { rows, table, isPlain } = item;
     if (!isPlain || this.#lanes.count === 1)
       return await this.#lanes.alone(async (session) => {
-        this.imported.rows += await this.#load(session, item, rows);
+        await this.#load(session, item, rows);
       });
     for await (const piece of cutRows(rows, pieceBytes)) {
       const load = async (session: ScriptSession) => {
-        this.imported.rows += await this.#load(session, item, piece.bytes);
+        await this.#load(session, item, piece.bytes);
       };
       if (piece.isHeld) await this.#lanes.begin({ kind: "rows", table }, load);
       else await this.#lanes.alone(load);
     }
   }
 
-  #load(
+  async #load(
     session: ScriptSession,
     { sql, place }: ImportItem & { kind: "copy" },
     rows: RowPiece["bytes"],
-  ): Promise<number> {
+  ): Promise<void> {
     const { signal } = this.#importing;
-    return session.copy(sql, { act: this.#describe(sql, place), rows, signal });
+    const act = this.#describe(sql, place);
+    const taken = await session.copy(sql, { act, rows, signal });
+    this.imported.rows += taken;
   }
 
   /** Sessions side by side may meet in a deadlock; the statement of which changed nothing. */

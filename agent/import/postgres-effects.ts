@@ -15,6 +15,8 @@ export class PostgresEffects {
 
   effectOf(sql: Buffer, values: number): Effect {
     const text = sql.toString("latin1", 0, headBytes);
+    if (/^COMMENT ON EXTENSION plpgsql /i.test(text))
+      return { kind: "left-out", why: "only a superuser may, and the server has it already" };
     this.#note(text);
     if (this.#inTransaction || this.#isAlone) return any;
     if (/^(?:RESET|SET(?! (?:LOCAL|TRANSACTION|CONSTRAINTS)))\b/i.test(text))

@@ -30,6 +30,7 @@ async function inspect(login: Login, { signal }: Waiting): Promise<ScriptServer>
     version,
     user: row?.["user"] ?? login.target.user,
     isSuperuser: grants.some((grant) => wideRights.test(Object.values(grant)[0] ?? "")),
+    roles: new Set(),
     // The statement's own byte for its kind counts as well.
     statementLimit: Number(row?.["most"] ?? 0) - 1,
   };

@@ -3,6 +3,7 @@ import type { Waiting } from "../engine.ts";
 import { copyIn } from "./copy-in.ts";
 import { maintenanceOf } from "./create-database.ts";
 import { encodeMessage, uint32, violation } from "./messages.ts";
+import { sqlstateOf } from "./server-error.ts";
 import { openSession, type PostgresSession, type StatementOptions } from "./session.ts";
 import { applySettings } from "./session-settings.ts";
 import type { Access } from "./snapshot.ts";
@@ -28,15 +29,17 @@ export function createScriptTarget(access: Access): ScriptTarget {
 async function inspect(access: Access, { signal }: Waiting): Promise<ScriptServer> {
   const place = { ...access, target: maintenanceOf(access.target), signal };
   await using session = await openSession(place.target, place);
-  const [row] = await session.query(
-    `SELECT rolname AS name, rolsuper AS super FROM pg_catalog.pg_roles
-     WHERE rolname = current_user`,
+  const rows = await session.query(
+    `SELECT rolname AS name, rolsuper AS super, rolname = current_user AS own
+     FROM pg_catalog.pg_roles`,
   );
+  const row = rows.find(({ own }) => own === "t");
   return {
     flavour: "postgres",
     version: session.version,
     user: row?.["name"] ?? access.target.user,
     isSuperuser: row?.["super"] !== "f",
+    roles: new Set(rows.flatMap(({ name }) => name ?? [])),
     statementLimit,
   };
 }
@@ -51,11 +54,29 @@ async function open(
   await applySettings(session, scriptSettings);
   const owned = stack.move();
   return {
-    run: (sql, { act, signal }) => run(session, sql, { doing: act, signal }),
+    run: (sql, { act, signal }) => runOrDropNothing(session, sql, { doing: act, signal }),
     copy: (sql, { act, rows, signal }) =>
       copyIn(session, sql, { doing: act, bytes: rows, isBinary: false, signal }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+const drops = /^(?:DROP|ALTER TABLE (?:IF EXISTS )?(?:ONLY )?\S+ DROP)\b/i;
+/** undefined_table, undefined_object, undefined_function, invalid_schema_name. */
+const undefinedStates = new Set(["42P01", "42704", "42883", "3F000"]);
+
+/** A dump that first drops everything may meet a target that has nothing of it: that is as well. */
+async function runOrDropNothing(
+  session: PostgresSession,
+  sql: Uint8Array,
+  options: StatementOptions,
+): Promise<void> {
+  try {
+    await run(session, sql, options);
+  } catch (error) {
+    const isDrop = drops.test(Buffer.from(sql.subarray(0, 1000)).toString("latin1"));
+    if (!isDrop || !undefinedStates.has(sqlstateOf(error) ?? "")) throw error;
+  }
 }
 
 /** No parameters, no formats. */
