@@ -3,10 +3,18 @@ import { repoCheckCommand } from "./repo-check.ts";
 import { repoInitCommand } from "./repo-init.ts";
 import { repoKeysCommand } from "./repo-keys.ts";
 import { repoPinCommand } from "./repo-pin.ts";
+import { repoRightsCommand } from "./repo-rights.ts";
 import { repoShowCommand } from "./repo-show.ts";
 
 /** One file per verb: `repo-<verb>.ts`. */
-const verbs = [repoCheckCommand, repoInitCommand, repoKeysCommand, repoPinCommand, repoShowCommand];
+const verbs = [
+  repoCheckCommand,
+  repoInitCommand,
+  repoKeysCommand,
+  repoPinCommand,
+  repoRightsCommand,
+  repoShowCommand,
+];
 
 export function repoCommand(signal: AbortSignal): Command {
   const command = new Command("repo").description("Creates repositories and looks after them.");
