@@ -52,18 +52,11 @@ export async function makePruneScratch(): Promise<PruneScratch> {
   const stateOf = (host: string) => join(scratch.stateDir, host);
   const hostOf =
     (host: string): ScratchRepository["hostOf"] =>
-    async (spec = {}) => {
-      const { instance = "7312", fresh = false, at: now = clock.now, through = store } = spec;
-      const stateDir = stateOf(host);
-      return await openHostState({
-        stateDir,
-        repository,
-        instance,
-        store: through,
-        fresh,
-        now,
-        signal,
-      });
+    async (spec) => {
+      const { instance = "7312", fresh = false, at: now = clock.now, ...more } = { ...spec };
+      const [stateDir, through] = [stateOf(host), more.through ?? store];
+      const where = { stateDir, repository, instance, store: through };
+      return await openHostState({ ...where, fresh, now, signal });
     };
   const shared = randomBytes(700);
   const prune = (options: Partial<PruneOptions> = {}) =>
