@@ -74,7 +74,15 @@ async function* readEvents(dump: SqlDump, reading: Reading): AsyncGenerator<Scri
 }
 
 async function* readItems(dump: SqlDump, reading: Reading): AsyncGenerator<ImportItem> {
-  const events = readEvents(dump, reading);
+  const { dialect, file } = dump;
+  yield* itemsOf(readEvents(dump, reading), { path: file.path, dialect });
+}
+
+/** What a script's events are to be done for, in the same order. */
+export async function* itemsOf(
+  events: AsyncGenerator<ScriptEvent>,
+  dump: { path: string; dialect: Dialect },
+): AsyncGenerator<ImportItem> {
   const effects = dump.dialect === "postgres" ? new PostgresEffects() : new MysqlEffects();
   for await (const event of events) {
     switch (event.kind) {
@@ -90,7 +98,7 @@ async function* readItems(dump: SqlDump, reading: Reading): AsyncGenerator<Impor
         const { sql, place } = event;
         const isPlain = effects instanceof PostgresEffects && effects.isPlainCopy(sql);
         const table = rowsTable(sql, "postgres") ?? "?";
-        const rows = new CopiedRows(events, dump);
+        const rows = new CopiedRows(events, dump.path);
         yield { kind: "copy", sql, table, place, isPlain, rows: rows.read() };
         rows.assertRead();
         break;
@@ -99,9 +107,9 @@ async function* readItems(dump: SqlDump, reading: Reading): AsyncGenerator<Impor
         yield { kind: "connect", database: event.database, place: event.place };
         break;
       case "refusal":
-        throw refusedDump(dump.file.path, event);
+        throw refusedDump(dump.path, event);
       case "damage":
-        throw damagedDump(dump.file.path, describeDamage({ ...event.damage, lastTable: null }));
+        throw damagedDump(dump.path, describeDamage({ ...event.damage, lastTable: null }));
       case "comment":
         break;
       case "rows":
@@ -116,12 +124,12 @@ async function* readItems(dump: SqlDump, reading: Reading): AsyncGenerator<Impor
 /** The rows of one COPY, taken from the events that follow it. */
 class CopiedRows {
   readonly #events: AsyncGenerator<ScriptEvent>;
-  readonly #dump: SqlDump;
+  readonly #path: string;
   #isRead = false;
 
-  constructor(events: AsyncGenerator<ScriptEvent>, dump: SqlDump) {
+  constructor(events: AsyncGenerator<ScriptEvent>, path: string) {
     this.#events = events;
-    this.#dump = dump;
+    this.#path = path;
   }
 
   async *read(): AsyncGenerator<Uint8Array> {
@@ -131,10 +139,7 @@ class CopiedRows {
       const event: ScriptEvent = value;
       if (event.kind === "rows") yield event.bytes;
       else if (event.kind === "damage")
-        throw damagedDump(
-          this.#dump.file.path,
-          describeDamage({ ...event.damage, lastTable: null }),
-        );
+        throw damagedDump(this.#path, describeDamage({ ...event.damage, lastTable: null }));
       else break;
     }
     this.#isRead = true;

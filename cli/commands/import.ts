@@ -37,7 +37,10 @@ interface ImportFlags {
 export function importCommand(signal: AbortSignal): Command {
   return new Command("import")
     .description("Imports a dump of pg_dump, pg_dumpall, mysqldump or mariadb-dump.")
-    .argument("<file>", "plain SQL, as it is or in gzip or zstd")
+    .argument(
+      "<file>",
+      "plain SQL, as it is or in gzip or zstd; or an archive of pg_dump -Fc, -Fd, -Ft",
+    )
     .option("--to <url>", "the database: empty, or not there yet")
     .option("--create", "create the database; it must not exist", false)
     .option("--databases", "import each database of the dump into one of its own name", false)

@@ -1,0 +1,160 @@
+import { DbctlError } from "../../../core/errors.ts";
+import { PostgresLexer } from "../postgres-lexer.ts";
+import { damagedDump, refusedDump } from "../refused-dump.ts";
+import type { ScriptEvent } from "../script-lexer.ts";
+import { ScriptSurvey } from "../script-survey.ts";
+import { itemsOf } from "../sql-dump.ts";
+import type { ImportItem, ImportSource, Reading, Refusal, Survey } from "../statement.ts";
+import { type ArchiveStep, archiveSteps } from "./archive-steps.ts";
+import { BadArchive } from "./bad-archive.ts";
+import { type DataPlaces, readEntryData } from "./entry-data.ts";
+import { type ArchiveEntry, type ArchiveFormat, type Toc, utf8 } from "./read-toc.ts";
+
+/** An archive whose table of contents was read, as far as it could be. */
+export interface Archive {
+  path: string;
+  format: ArchiveFormat;
+  toc: Toc;
+  /** Why the data cannot be read, when they cannot. */
+  places: DataPlaces | BadArchive;
+  /** Bytes of all its files. */
+  bytes: number;
+}
+
+/** An archive of pg_dump as something to import: entry by entry, like the script it stands for. */
+export function openArchive(archive: Archive): ImportSource {
+  refuseLz4(archive);
+  return {
+    survey: (reading) => survey(archive, reading),
+    items: (reading) => readItems(archive, reading),
+  };
+}
+
+async function survey(archive: Archive, reading: Reading): Promise<Survey> {
+  const { toc, bytes: fileBytes } = archive;
+  const { head, entries } = toc;
+  const script = new ScriptSurvey("postgres");
+  let bytes = 0;
+  let place = { line: 1, byte: 0 };
+  try {
+    for await (const event of readEvents(archive, { ...reading, onText: (n) => (bytes += n) })) {
+      if (event.kind !== "damage") place = event.place;
+      script.note(event);
+    }
+  } catch (error) {
+    if (!(error instanceof BadArchive)) throw error;
+    const { kind, message: what } = error;
+    script.note({ kind: "damage", damage: { kind, what, place } });
+  }
+  const told = script.result(place);
+  return {
+    format: `pg-${archive.format}`,
+    compression: head.compression,
+    dialect: "postgres",
+    ...told,
+    tool: "pg_dump",
+    toolVersion: head.toolVersion,
+    serverVersion: head.serverVersion,
+    facts: { ...told.facts, database: head.database },
+    // Made for pg_restore --create, which the import does in its own way.
+    created: entries.filter(({ kind }) => kind === "DATABASE").map(createOf),
+    refusals: [...refusalsOf(entries), ...told.refusals],
+    fileBytes,
+    bytes,
+    lines: entries.length,
+  };
+}
+
+function createOf({ definition }: ArchiveEntry): string {
+  return utf8(definition).trim().replace(/;$/, "");
+}
+
+async function* readItems(archive: Archive, reading: Reading): AsyncGenerator<ImportItem> {
+  const { path, toc } = archive;
+  const [refused] = refusalsOf(toc.entries);
+  if (refused !== undefined) throw refusedDump(path, refused);
+  for (const { id, sql, leftOut } of archiveSteps(toc))
+    if (leftOut !== undefined)
+      yield {
+        kind: "statement",
+        sql: Buffer.from(sql, "latin1"),
+        place: { line: id, byte: 0 },
+        effect: { kind: "left-out", why: leftOut },
+      };
+  const events = tellDamage(archive, readEvents(archive, { ...reading, onText: () => {} }));
+  yield* itemsOf(events, { path, dialect: "postgres" });
+}
+
+/** Damage of the archive becomes an error for people wherever it is met. */
+async function* tellDamage(
+  { path }: Archive,
+  events: AsyncGenerator<ScriptEvent>,
+): AsyncGenerator<ScriptEvent> {
+  try {
+    yield* events;
+  } catch (error) {
+    if (!(error instanceof BadArchive)) throw error;
+    throw damagedDump(path, `byte ${error.byte}: ${error.message}`);
+  }
+}
+
+/** What would be lost without a word. */
+function refusalsOf(entries: readonly ArchiveEntry[]): Refusal[] {
+  const refused: Refusal[] = [];
+  for (const { id, kind, name, definition, data } of entries) {
+    const place = { line: id, byte: 0 };
+    if (kind.startsWith("BLOB"))
+      refused.push({ what: "large objects, which are not imported yet", place });
+    else if (kind === "STDSTRINGS" && !/=\s*'?on/i.test(definition))
+      refused.push({ what: "texts written with standard_conforming_strings off", place });
+    else if (kind !== "TABLE DATA" && data.kind !== "no-data")
+      refused.push({ what: `data of ${kind} ${utf8(name)}, which are of no known kind`, place });
+  }
+  return refused;
+}
+
+interface EventReading extends Reading {
+  /** Told how many bytes of text were read. */
+  onText: (bytes: number) => void;
+}
+
+/** Each entry is a script of its own: one that is damaged cannot swallow the next. */
+async function* readEvents(archive: Archive, reading: EventReading): AsyncGenerator<ScriptEvent> {
+  for (const step of archiveSteps(archive.toc)) {
+    if (step.leftOut !== undefined) continue;
+    for await (const event of readStep(archive, step, reading)) yield atEntry(event, step);
+  }
+  if (archive.toc.damage !== null) throw archive.toc.damage;
+}
+
+async function* readStep(
+  { places }: Archive,
+  { sql, data }: ArchiveStep,
+  { signal, onRead = () => {}, onText }: EventReading,
+): AsyncGenerator<ScriptEvent> {
+  const lexer = new PostgresLexer();
+  onText(sql.length);
+  yield* lexer.push(Buffer.from(sql, "latin1"));
+  if (data !== undefined) {
+    if (places instanceof BadArchive) throw places;
+    for await (const piece of readEntryData(places, data, { signal, onRead })) {
+      onText(piece.length);
+      yield* lexer.push(piece);
+    }
+  }
+  yield* lexer.finish();
+}
+
+/** An event's line is the number of its entry, which pg_restore --list shows, too. */
+function atEntry(event: ScriptEvent, { id }: ArchiveStep): ScriptEvent {
+  if (event.kind !== "damage") return { ...event, place: { ...event.place, line: id } };
+  const { damage } = event;
+  return { kind: "damage", damage: { ...damage, place: { ...damage.place, line: id } } };
+}
+
+function refuseLz4({ path, toc }: Archive): void {
+  if (toc.head.compression !== "lz4") return;
+  throw new DbctlError("dump-refused", `Cannot import ${path}: it is compressed with lz4`, {
+    remedy: "Make it again with --compress=zstd or gzip, or have pg_restore -f make SQL of it",
+  });
+}
