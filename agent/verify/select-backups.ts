@@ -22,7 +22,11 @@ export async function selectBackups(
     throw new DbctlError("usage", "Cannot choose backups: name one, or --instance, or --all", {
       remedy: "For example latest, db7/shop:latest, db7/shop, db7/, or an id",
     });
-  if (name !== undefined && !isGroup(name)) return [await findBackup(store, name, { signal })];
+  if (name !== undefined && !isGroup(name)) {
+    // To look at one that was deleted does no harm; but it is not the latest.
+    const deleted = !name.endsWith("latest");
+    return [await findBackup(store, name, { deleted, signal })];
+  }
   const chosen: BackupHeader[] = [];
   for await (const header of listBackups(store, { signal }))
     if (belongsTo(selection, header)) chosen.push(header);

@@ -13,6 +13,7 @@ import { formatBytes, formatSeconds } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
 import {
+  deletedOption,
   directRepoOption,
   identityOption,
   jsonOption,
@@ -28,6 +29,7 @@ interface ExportFlags extends KeyFlags {
   exclude: string[];
   /** Commander's name for `--allow-no-match`. */
   allowNoMatch: boolean;
+  deleted: boolean;
   json: boolean;
 }
 
@@ -51,6 +53,7 @@ export function exportCommand(signal: AbortSignal): Command {
     .option("--include <pattern>", "only the rows of these tables; may be repeated", patternOf, [])
     .option("--exclude <pattern>", "not the rows of these tables; may be repeated", patternOf, [])
     .option("--allow-no-match", "a pattern may match no table", false)
+    .addOption(deletedOption)
     .addOption(jsonOption)
     .addHelpText("after", help)
     .action(async (name: string, flags: ExportFlags) => await run(name, flags, signal));

@@ -12,6 +12,7 @@ export interface FleetRestoreFlags extends KeyFlags {
   /** Where this machine reaches the repository, when it is not where the hosts do. */
   repo?: string;
   create: boolean;
+  deleted: boolean;
   wait: boolean;
   json: boolean;
   signal: AbortSignal;
@@ -19,11 +20,11 @@ export interface FleetRestoreFlags extends KeyFlags {
 
 /** Has the agent of a host restore a backup, with a key that is granted for this only. */
 export async function restoreFleet(name: string, flags: FleetRestoreFlags): Promise<void> {
-  const { to, repo, create, wait, json, signal } = flags;
+  const { to, repo, create, deleted, wait, json, signal } = flags;
   const host = hostOf(to);
   using channel = await openController();
   const backup = await readFleetBackup(channel, name, { signal });
-  const epochKey = await grantKey(channel, backup, { host, keys: flags, repo, signal });
+  const epochKey = await grantKey(channel, backup, { host, keys: flags, repo, deleted, signal });
   const client = createClient(JobsService, channel);
   const request = { backupId: backup.id, target: to, create, epochKey };
   const { job } = await client.enqueueRestore(request, { signal });

@@ -21,7 +21,7 @@ export async function verifyFleet(
   using channel = await openController();
   const backup = await readFleetBackup(channel, name, { signal });
   const host = flags.host ?? backup.database.split("/")[0] ?? "";
-  const epochKey = await grantKey(channel, backup, { host, keys: flags, signal });
+  const epochKey = await grantKey(channel, backup, { host, keys: flags, deleted: true, signal });
   const client = createClient(JobsService, channel);
   const { job } = await client.enqueueVerify({ backupId: backup.id, host, epochKey }, { signal });
   const jobs = job === undefined ? [] : [job];

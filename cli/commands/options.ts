@@ -51,6 +51,11 @@ export const passphraseOption = new Option(
   "the passphrase of a recipient, instead of an identity; a file only you can read",
 ).env("DBCTL_PASSPHRASE_FILE");
 
+export const deletedOption = new Option(
+  "--deleted",
+  "also a backup that was deleted and has not been removed yet",
+).default(false);
+
 export const jsonOption = new Option(
   "--json",
   "one JSON document on stdout, nothing else there",

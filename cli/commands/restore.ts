@@ -15,6 +15,7 @@ import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
 import { restoreFleet } from "./fleet-restore.ts";
 import {
+  deletedOption,
   directRepoOption,
   identityOption,
   isUrl,
@@ -30,6 +31,7 @@ interface RestoreFlags extends KeyFlags {
   create: boolean;
   resume: boolean;
   discard: boolean;
+  deleted: boolean;
   jobs: number;
   wait: boolean;
   json: boolean;
@@ -48,6 +50,7 @@ export function restoreCommand(signal: AbortSignal): Command {
     .option("--create", "create the database; it must not exist", false)
     .option("--resume", "go on with a restore of this backup that was cut short", false)
     .addOption(discardOption)
+    .addOption(deletedOption)
     .addOption(jobsOption)
     .addOption(waitOption)
     .addOption(jsonOption)
@@ -124,6 +127,7 @@ function commandsFor(id: string, flags: DirectFlags): RestoreCommands {
   const { repo, to, jobs, identity, passphraseFile } = flags;
   const files = identity === undefined ? [] : [identity].flat();
   const words = ["dbctl", "restore", id, "--repo", repo];
+  if (flags.deleted) words.push("--deleted");
   for (const file of files) words.push("--identity", file);
   if (passphraseFile !== undefined) words.push("--passphrase-file", passphraseFile);
   words.push("--to", to);

@@ -17,6 +17,8 @@ interface GrantOptions {
   keys: KeyFlags;
   /** Where this machine reaches the repository, when it is not where the hosts do. */
   repo?: string | undefined;
+  /** Also for a backup that was deleted. */
+  deleted?: boolean;
   signal: AbortSignal;
 }
 
@@ -38,13 +40,13 @@ export async function readFleetBackup(
 export async function grantKey(
   channel: Channel,
   { id, repositoryUrl }: Backup,
-  { host, keys, repo, signal }: GrantOptions,
+  { host, keys, repo, deleted = false, signal }: GrantOptions,
 ): Promise<SealedGrant> {
   const recipient = await recipientOf(channel, { host, signal });
   await pinRecipient({ controller: channel.address, host, recipient });
   const store = await openStore(repo ?? repositoryUrl);
   const identity = await unlock(await openRepository(store, { signal }), keys, { signal });
-  const header = await findBackup(store, id, { signal });
+  const header = await findBackup(store, id, { deleted, signal });
   if (header.id !== id) throw unknownBackup(id);
   const epoch = await readEpochFile(store, header, { identity, signal });
   return await sealGrant(epoch, { backup: id, recipient, now: new Date() });

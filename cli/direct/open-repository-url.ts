@@ -18,13 +18,20 @@ export async function openRepositoryUrl(
   return { store, repository: await openRepository(store, { signal }) };
 }
 
+interface OpenFlags extends KeyFlags {
+  repo: string;
+  /** Also one that was deleted. */
+  deleted?: boolean;
+  signal: AbortSignal;
+}
+
 /** Opens a backup by name (`latest`, `host/db:latest`, an id) with what the one who asks holds. */
 export async function openBackupByName(
   name: string,
-  { repo, signal, ...flags }: KeyFlags & { repo: string; signal: AbortSignal },
+  { repo, deleted = false, signal, ...flags }: OpenFlags,
 ): Promise<OpenBackup> {
   const { store, repository } = await openRepositoryUrl(repo, { signal });
   const keys = { identity: await unlock(repository, flags, { signal }) };
-  const header = await findBackup(store, name, { signal });
+  const header = await findBackup(store, name, { deleted, signal });
   return await openBackup({ store, repository, header, keys, signal });
 }
