@@ -18,16 +18,25 @@ export interface InstanceObjects {
   intents: Set<string>;
 }
 
+interface Options {
+  /** Told of what is not ours. */
+  found: (finding: Finding) => void;
+  /** One instance, instead of all. */
+  only?: string;
+  signal: AbortSignal;
+}
+
 /**
  * One instance after the other, in one pass over the store; in a folder, manifests are listed before
- * the packs that they need. `found` is told of what is not ours.
+ * the packs that they need.
  */
 export async function* listInstances(
   store: ObjectStore,
-  { found, signal }: { found: (finding: Finding) => void; signal: AbortSignal },
+  { found, only, signal }: Options,
 ): AsyncGenerator<InstanceObjects, void> {
   let current: InstanceObjects | undefined;
-  for await (const info of store.list("", { signal })) {
+  const prefix = only === undefined ? "" : `${only}/`;
+  for await (const info of store.list(prefix, { signal })) {
     const [folder = "", ...rest] = info.key.split("/");
     if (folder === controlFolder) continue;
     const isInstance = rest.length > 0 && instancePattern.test(folder) && isKeyName(folder);

@@ -5,6 +5,7 @@ import { repoKeysCommand } from "./repo-keys.ts";
 import { repoPinCommand } from "./repo-pin.ts";
 import { repoRightsCommand } from "./repo-rights.ts";
 import { repoShowCommand } from "./repo-show.ts";
+import { repoSyncCommand } from "./repo-sync.ts";
 
 /** One file per verb: `repo-<verb>.ts`. */
 const verbs = [
@@ -14,6 +15,7 @@ const verbs = [
   repoPinCommand,
   repoRightsCommand,
   repoShowCommand,
+  repoSyncCommand,
 ];
 
 export function repoCommand(signal: AbortSignal): Command {
