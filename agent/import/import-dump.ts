@@ -64,9 +64,9 @@ export async function* importDump(
 
 /** Whether a dump can be imported as it is: else the error that tells why not. */
 export function refuseBad(path: string, { damage, refusals }: Survey): void {
-  if (damage !== null) throw damagedDump(path, describeDamage(damage));
   const [first] = refusals;
   if (first !== undefined) throw refusedDump(path, first);
+  if (damage !== null) throw damagedDump(path, describeDamage(damage));
 }
 
 interface Work extends ImportParts {

@@ -40,6 +40,13 @@ interface Verdict {
 }
 
 function judge({ damage, refusals, tables, databases }: Survey): Verdict {
+  const [first] = refusals;
+  if (first !== undefined)
+    return {
+      ok: false,
+      verdict: `The dump is refused: line ${first.place.line} holds ${first.what}.`,
+      advice: "Find out how it got there; no dump tool writes it",
+    };
   if (damage !== null) {
     const whole = damage.lastTable === null ? 0 : completeTables(tables, damage.lastTable);
     return {
@@ -51,13 +58,6 @@ function judge({ damage, refusals, tables, databases }: Survey): Verdict {
           : `Make the dump again, or take an older one; the rows of its first ${whole} tables are complete`,
     };
   }
-  const [first] = refusals;
-  if (first !== undefined)
-    return {
-      ok: false,
-      verdict: `The dump is refused: line ${first.place.line} holds ${first.what}.`,
-      advice: "Find out how it got there; no dump tool writes it",
-    };
   const several = databases.length > 1 ? " --databases" : "";
   return {
     ok: true,
