@@ -11,6 +11,7 @@ import { generateIdentity } from "../repository/identity.ts";
 import { openBackup, readEpochFile } from "../repository/open-backup.ts";
 import { openRepository } from "../repository/open-repository.ts";
 import { type JobParts, type JobUpdate, runJob } from "./run-job.ts";
+import { brokenDisk, createFaultyStore } from "../../integration/fixtures/faulty-store.ts";
 import { makeScratchFolder } from "../../integration/fixtures/scratch-folder.ts";
 
 const { signal } = new AbortController();
@@ -20,7 +21,9 @@ type Kind = MessageInitShape<typeof JobSpecSchema>["kind"];
 async function scratchAgent() {
   const scratch = await makeMemoryScratch();
   const folder = await makeScratchFolder("agent-state");
-  const { server, store } = scratch;
+  const { server } = scratch;
+  const faults: { next?: () => void } = {};
+  const store = createFaultyStore(scratch.store, () => faults.next?.());
   const { identity, recipient } = await generateIdentity();
   const rows = Array.from({ length: 777 }, (_, n) => `row ${n}`);
   server.databases.set("shop", createMemoryDatabase({ orders: rows, empty: [] }));
@@ -51,7 +54,7 @@ async function scratchAgent() {
     await folder[Symbol.asyncDispose]();
     await scratch[Symbol.asyncDispose]();
   };
-  return { scratch, run, backUp, recipient, [Symbol.asyncDispose]: dispose };
+  return { scratch, faults, run, backUp, recipient, [Symbol.asyncDispose]: dispose };
 }
 
 function resultOf(updates: JobUpdate[]) {
@@ -112,6 +115,35 @@ test("runJob() restores with a key that was granted to this agent", async () => 
   );
   const phases = updates.flatMap((one) => (one.kind === "progress" ? [one.progress.phase] : []));
   assert.ok(phases.includes("loading") && phases.includes("comparing"), phases.join(", "));
+});
+
+test("runJob() goes on where the same restore was cut short", async () => {
+  await using agent = await scratchAgent();
+  const { scratch, recipient, faults } = agent;
+  const { backupId } = await agent.backUp();
+  const epochKey = await grant(scratch, backupId, recipient);
+  const value = { backupId, repositoryUrl: "memory:", instance: "main", database: "copy" };
+  const restore = () =>
+    agent.run({ case: "restore", value: { ...value, create: true, jobs: 1, epochKey } });
+  let calls = 0;
+  faults.next = () => void calls++;
+  const totals = (updates: JobUpdate[]) =>
+    updates.flatMap((one) =>
+      one.kind === "progress" && one.progress.phase === "loading" ? [one.progress.bytesTotal] : [],
+    );
+  const [whole = 0n] = totals(await restore());
+  scratch.server.databases.delete("copy");
+  // The last call of the store is for the last part.
+  faults.next = () => {
+    if (--calls === 0) throw brokenDisk("it");
+  };
+  await assert.rejects(restore(), {
+    remedy: /At least 7 of 8 parts are loaded and kept: .* restore the same backup into it again/,
+  });
+  const again = await restore();
+  assert.equal(resultOf(again)?.case, "restore");
+  const [rest = 0n] = totals(again);
+  assert.ok(rest > 0n && rest < whole / 4n, `${rest} of ${whole}`);
 });
 
 test("runJob() does not restore with a key that was granted to another agent", async () => {
