@@ -57,6 +57,17 @@ function statementsOf(request: RightsRequest, options: { isForBucket: boolean })
 }
 
 /**
+ * What else there is to do, once more by name: Ceph passes over statements with `NotAction`, and
+ * there, as in every bucket with access lists, an object's uploader owns it and may read it.
+ */
+const others = [
+  ...["s3:Get*", "s3:List*", "s3:Delete*", "s3:Abort*", "s3:Restore*"],
+  ...["s3:PutObjectAcl", "s3:PutObjectVersionAcl", "s3:PutObjectTagging"],
+  ...["s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention"],
+  ...["s3:PutBucket*", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration"],
+];
+
+/**
  * `s3:if-none-match` is how Amazon's own store refuses to write over an object, whoever asks and
  * however; the parts of an upload are no object yet (`s3:ObjectCreationOperation`). A server that
  * does not know these keys passes the statement over: there, a bucket that keeps versions is what
@@ -77,6 +88,7 @@ function hostStatements(
   return [
     allow("DbctlCreate", create, own),
     { Sid: "DbctlNothingElse", Effect: "Deny", NotAction: create, Resource: wholeBucket(request) },
+    { Sid: "DbctlNoneOfThese", Effect: "Deny", Action: others, Resource: wholeBucket(request) },
     // In a user's own policy it would deny them all other buckets.
     ...(isForBucket ? [nowhereElse] : []),
     {
