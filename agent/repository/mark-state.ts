@@ -18,7 +18,7 @@ export interface MarkState {
   tags: string[];
 }
 
-interface Said {
+export interface Said {
   at: Date;
   by: string;
   reason: string;

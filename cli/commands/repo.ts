@@ -3,6 +3,7 @@ import { repoCheckCommand } from "./repo-check.ts";
 import { repoInitCommand } from "./repo-init.ts";
 import { repoKeysCommand } from "./repo-keys.ts";
 import { repoPinCommand } from "./repo-pin.ts";
+import { repoPruneCommand } from "./repo-prune.ts";
 import { repoRightsCommand } from "./repo-rights.ts";
 import { repoShowCommand } from "./repo-show.ts";
 import { repoSyncCommand } from "./repo-sync.ts";
@@ -13,6 +14,7 @@ const verbs = [
   repoInitCommand,
   repoKeysCommand,
   repoPinCommand,
+  repoPruneCommand,
   repoRightsCommand,
   repoShowCommand,
   repoSyncCommand,
