@@ -51,6 +51,18 @@ export interface ObjectStore {
    * `object-locked`, which says until when, while a lock or a hold protects it.
    */
   delete(key: string, options: { signal: AbortSignal }): Promise<void>;
+
+  /**
+   * Objects on which something was put after they had been created, or which somebody has hidden,
+   * where the store keeps versions. What they were created with is what `get` gives all the same.
+   */
+  overwritten?(prefix: string, options: { signal: AbortSignal }): AsyncIterable<OverwrittenObject>;
+}
+
+export interface OverwrittenObject {
+  key: string;
+  /** Versions and delete markers that lie on top of the first one. */
+  later: number;
 }
 
 /** Bytes in pieces of any size; a piece must not change after it was handed over. */

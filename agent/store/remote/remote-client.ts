@@ -1,4 +1,5 @@
-import type { ByteRange, ObjectInfo, ObjectLocks, StoreCapabilities } from "../object-store.ts";
+import type { ByteRange, ObjectInfo, ObjectLocks } from "../object-store.ts";
+import type { OverwrittenObject, StoreCapabilities } from "../object-store.ts";
 
 /**
  * What an adapter of a cloud gives: one request per call, no retries and no buffers of its own;
@@ -31,6 +32,12 @@ export interface RemoteClient {
 
   /** With all versions; content when there is none; `object-locked`. */
   remove(key: string, options: { signal: AbortSignal }): Promise<void>;
+
+  /** One page of `ObjectStore.overwritten`. */
+  overwrittenPage?(
+    prefix: string,
+    options: { token?: string; signal: AbortSignal },
+  ): Promise<{ objects: OverwrittenObject[]; next?: string }>;
 }
 
 export interface CreateOptions {

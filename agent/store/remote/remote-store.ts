@@ -42,6 +42,7 @@ export function createRemoteStore(
       );
     },
     list: (prefix, { signal }) => list(remote, prefix, signal),
+    ...overwrittenOf(remote),
     listFolders: (prefix, { signal }) => listFolders(remote, prefix, signal),
     async delete(key, { signal }) {
       assertKey(key);
@@ -76,6 +77,24 @@ async function* listFolders(
       yield folder;
     }
   }
+}
+
+function overwrittenOf(remote: Remote): Pick<ObjectStore, "overwritten"> {
+  const { overwrittenPage } = remote.client;
+  if (overwrittenPage === undefined) return {};
+  return {
+    async *overwritten(prefix, { signal }) {
+      let token: string | undefined;
+      do {
+        const from = token === undefined ? {} : { token };
+        const page = await callAgain(remote, { act: "list", key: prefix, signal }, async (turn) =>
+          overwrittenPage(prefix, { ...from, signal: turn.signal }),
+        );
+        yield* page.objects;
+        token = page.next;
+      } while (token !== undefined);
+    },
+  };
 }
 
 async function* pages(
