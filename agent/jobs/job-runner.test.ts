@@ -160,6 +160,25 @@ test("a cancelled restore that cannot clean up has failed, with both reasons", a
   assert.match(event.value.message, /drop refused/);
 });
 
+test("a cancelled job that says what it has left behind has failed", async () => {
+  await using scratch = await scratchRunner(async function* (signal) {
+    try {
+      yield* untilAborted(signal);
+    } catch {
+      const cause: unknown = signal.reason;
+      const remedy = "Go on with it, or drop it";
+      throw new DbctlError("interrupted", "Cannot go on: cancelled", { remedy, cause });
+    }
+  });
+  scratch.runner.offer(runJob("a"));
+  await sleep(10);
+  scratch.runner.stop(stopJob("a"));
+  await scratch.runner.drain({ limitMs: 10_000 });
+  const event = scratch.journal.eventsAfter(0n).at(-1)?.event;
+  assert.ok(event?.case === "failed");
+  assert.equal(event.value.remedy, "Go on with it, or drop it");
+});
+
 test("drain() lets jobs end, ends those that take too long, and takes no new ones", async () => {
   await using scratch = await scratchRunner(untilAborted);
   scratch.runner.offer(runJob("a"));
@@ -181,8 +200,8 @@ test("failInterrupted() tells of the jobs that ran when the process ended", asyn
     .flatMap(({ event }) => (event.case === "failed" ? [event.value] : []));
   assert.deepEqual(
     failures.map(({ retryable }) => retryable),
-    [true, false],
+    [true, true],
   );
-  assert.match(failures[1]?.remedy ?? "", /Drop the target database/);
+  assert.match(failures[1]?.remedy ?? "", /it goes on where it was/);
   assert.deepEqual(scratch.journal.running(), []);
 });

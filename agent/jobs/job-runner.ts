@@ -94,13 +94,12 @@ export class JobRunner {
     } catch (error) {
       const { reason } = signal;
       const isCancelled = signal.aborted && reason instanceof Cancellation;
-      const failure = signal.aborted && !(error instanceof AggregateError) ? reason : error;
+      const isMore = saysMore(error, reason);
+      const failure = signal.aborted && !isMore ? reason : error;
       if (!isCancelled) log.error("job-failed", { job: jobId, ...errorFields(failure) });
-      // A cancelled job that could not clean up after itself has failed: a person must know.
+      // A cancelled job that has left something behind has failed: a person must know.
       happening =
-        isCancelled && !(error instanceof AggregateError)
-          ? stoppedHappening()
-          : { case: "failed", value: failureOf(failure) };
+        isCancelled && !isMore ? stoppedHappening() : { case: "failed", value: failureOf(failure) };
     }
     this.#journal.append(jobId, happening);
     log.info("job-ended", { job: jobId, state: happening.case });
@@ -123,6 +122,12 @@ export class JobRunner {
   }
 }
 
+/** Of all that fails when a job is ended, only what it has left behind is news. */
+function saysMore(error: unknown, reason: unknown): boolean {
+  if (error instanceof AggregateError) return true;
+  return error instanceof DbctlError && reason !== undefined && error.cause === reason;
+}
+
 /** Why a job was ended: somebody wanted it. */
 class Cancellation extends DbctlError {}
 
@@ -143,13 +148,12 @@ function shutDown(): DbctlError {
 function interrupted(kind: string): DbctlError {
   const remedies: Record<string, string> = {
     backup: "Chunks that were stored are not stored again by the next backup",
-    restore: "Drop the target database if the restore has created it, then start it again",
+    restore: "Restore the same backup into the same database again: it goes on where it was",
   };
   return new DbctlError(
     "interrupted",
     `Cannot finish the ${kind}: the agent's process ended while it ran`,
-    // A restore that left its database behind would only be refused by it.
-    { remedy: remedies[kind] ?? "Start it again", retryable: kind !== "restore" },
+    { remedy: remedies[kind] ?? "Start it again", retryable: true },
   );
 }
 

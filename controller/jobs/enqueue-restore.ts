@@ -25,7 +25,7 @@ export interface VerifyRequest {
   requestedBy: string;
 }
 
-/** A restore is tried once: the second try would meet what the first has left. */
+/** A restore is tried again like a backup: it goes on where the attempt before was cut short. */
 export function enqueueRestore(db: Db, request: RestoreRequest, now: Date): Promise<JobRecord> {
   const { backupId, target, epochKey, requestedBy } = request;
   return db.transaction(async (inner) => {
@@ -40,9 +40,10 @@ export function enqueueRestore(db: Db, request: RestoreRequest, now: Date): Prom
       jobs: defaults.jobs,
       ...(epochKey === undefined ? {} : { epochKey }),
     };
-    const once = { retries: 0, retryDelaySeconds: defaults.retryDelaySeconds };
+    const { retries, retryDelaySeconds } = defaults;
     const spec = { case: "restore", value } as const;
-    return await insertJob(inner, { spec, database: target, host, requestedBy, ...once }, now);
+    const about = { database: target, host, requestedBy, retries, retryDelaySeconds };
+    return await insertJob(inner, { spec, ...about }, now);
   });
 }
 

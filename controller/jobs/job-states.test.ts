@@ -291,7 +291,7 @@ test("claimNextJob() holds the budget of a repository", async () => {
   assert.equal(claims.filter((record) => record !== undefined).length, 16);
 });
 
-test("a restore goes before backups, is tried once, and a verification marks its backup", async () => {
+test("a restore goes before backups, is tried again, and a verification marks its backup", async () => {
   await using fleet = await openScratchFleet();
   await enqueue(fleet);
   const job = await claim(fleet);
@@ -306,7 +306,7 @@ test("a restore goes before backups, is tried once, and a verification marks its
     [restore.spec.kind.value.instance, restore.spec.kind.value.database],
     ["main", "copy"],
   );
-  assert.equal(restore.maxAttempts, 1);
+  assert.equal(restore.maxAttempts, 3);
   const restored = { kind: { case: "restore", value: { backupId: "b1" } } } as const;
   assert.equal(await fleet.say(restore, { case: "succeeded", value: restored }), "applied");
   assert.equal((await fleet.events()).at(-1), "restore_completed");
