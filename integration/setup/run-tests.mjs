@@ -11,7 +11,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { serversFolder } from "./servers-folder.mjs";
+import { azuriteFolder, serversFolder } from "./servers-folder.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const roots = "{core,agent,cli,controller,integration}";
@@ -36,6 +36,7 @@ const needs = {
     name: "Ceph with its S3 gateway",
     files: ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw"].map((x) => `/usr/bin/${x}`),
   },
+  azure: { name: "Azurite", files: [azuriteFolder] },
   systemd: { name: "systemd-analyze", files: ["/usr/bin/systemd-analyze"] },
 };
 

@@ -1,1 +1,3 @@
 export const serversFolder: string;
+export const azuriteVersion: string;
+export const azuriteFolder: string;

@@ -6,7 +6,7 @@ import { rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { serversFolder } from "./servers-folder.mjs";
+import { azuriteFolder, azuriteVersion, serversFolder } from "./servers-folder.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -15,6 +15,7 @@ const embedded = { major: 17, version: "17.10.0-beta.17" };
 
 installPackages();
 const missing = [...installServers(), ...unpackPostgres()];
+installAzurite();
 if (missing.length > 0) {
   say("Some servers are missing; what needs them is left out:");
   for (const line of missing) say(`  - ${line}`);
@@ -79,6 +80,22 @@ function unpackPostgres() {
     rmSync(work, { recursive: true, force: true });
   }
   return [];
+}
+
+/** A server of Azure's blobs. Beside the checkout: with all that it brings it is very large. */
+function installAzurite() {
+  if (existsSync(azuriteFolder)) return;
+  say(`Installing Azurite ${azuriteVersion} …`);
+  mkdirSync(serversFolder, { recursive: true, mode: 0o755 });
+  const work = mkdtempSync(join(serversFolder, ".unpack-"));
+  try {
+    const name = `azurite@${azuriteVersion}`;
+    run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", work, name]);
+    run("chmod", ["-R", "a+rX", work]);
+    renameSync(work, azuriteFolder);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 function linkOnce(source, link) {

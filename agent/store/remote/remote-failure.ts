@@ -12,6 +12,8 @@ export interface FailedRequest {
   name?: string;
   /** What the store's `Retry-After` says, in milliseconds. */
   retryAfterMs?: number;
+  /** Where the credentials come from, such as `AZURE_STORAGE_KEY`. */
+  source?: string;
   cause: unknown;
 }
 
@@ -47,7 +49,7 @@ interface Kind {
 
 const expired = new Set(["ExpiredToken", "RequestExpired", "TokenRefreshRequired"]);
 
-function kindOf({ status, name = "" }: FailedRequest): Kind {
+function kindOf({ status, name = "", source }: FailedRequest): Kind {
   if (status === undefined || status === 408 || status === 429 || status >= 500)
     return {
       code: "store-unreachable",
@@ -57,7 +59,7 @@ function kindOf({ status, name = "" }: FailedRequest): Kind {
   if (status === 401 || status === 403 || expired.has(name))
     return {
       code: "store-denied",
-      remedy: "Check the credentials and what they may do there (docs/repository.md, rights)",
+      remedy: `Check ${source ?? "the credentials"} and the rights there (docs/repository.md)`,
       retryable: false,
     };
   if (status === 404)
