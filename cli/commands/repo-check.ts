@@ -1,7 +1,10 @@
 import { Command } from "commander";
 import { checkRepository, type RepositoryCheckResult } from "../../agent/check/check-repository.ts";
 import type { Finding } from "../../agent/check/finding.ts";
-import { exitCodes } from "../../core/errors.ts";
+import { type Healed, healRepository } from "../../agent/check/heal-repository.ts";
+import type { CheckDepth } from "../../agent/repository/check-depth.ts";
+import { DbctlError, exitCodes } from "../../core/errors.ts";
+import type { Secret } from "../../core/secret.ts";
 import { type KeyFlags, unlock } from "../direct/held-keys.ts";
 import { type OpenedRepository, openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { describeDamages } from "../output/describe-damages.ts";
@@ -15,6 +18,8 @@ interface CheckFlags extends KeyFlags {
   depth: AskedDepth;
   seed?: string;
   partialCopy: boolean;
+  healFrom?: string;
+  confirm: boolean;
   json: boolean;
   signal: AbortSignal;
 }
@@ -38,7 +43,8 @@ export function repoCheckCommand(signal: AbortSignal): Command {
       "\nquick needs no key. Without a key, index reads all maps and manifests by their signed hashes," +
         "\nand of packs the beginning and the end. Runs beside backups. Exit code 65: something is damaged." +
         "\n\nExamples:\n  dbctl repo check file:///backups" +
-        "\n  dbctl repo check file:///backups --depth full --identity identity.txt",
+        "\n  dbctl repo check file:///backups --depth full --identity identity.txt" +
+        "\n  dbctl repo check file:///backups --heal-from file:///mnt/copy --confirm",
     )
     .action(async (url: string, flags: Omit<CheckFlags, "signal">) => {
       await check(url, { ...flags, signal });
@@ -46,37 +52,82 @@ export function repoCheckCommand(signal: AbortSignal): Command {
 }
 
 async function check(url: string, flags: CheckFlags): Promise<void> {
-  const { json, seed } = flags;
+  const { json, seed, healFrom, confirm } = flags;
+  if (confirm && healFrom === undefined)
+    throw new DbctlError("usage", "Cannot heal: no copy is named", {
+      remedy: "Add --heal-from with the URL of a copy",
+    });
   const opened = await openRepositoryUrl(url, flags);
   const depth = withSeed(flags.depth, seed);
   using progress = new Progress();
-  const result = await runCheck(opened, { ...flags, depth, progress });
+  const running = { ...flags, depth, progress, identity: await keyOf(opened, flags) };
+  let result = await runCheck(opened, running);
+  const healed: Healed[] = [];
+  if (healFrom !== undefined)
+    result = await heal(opened, { ...running, result, copyUrl: healFrom, healed });
   progress[Symbol.dispose]();
   const damages = damagesOf(result.findings);
   const drawn = depth.kind === "sample" ? { seed: depth.seed } : {};
-  const document = {
-    repository: opened.repository.id,
-    ok: damages.length === 0,
-    ...result,
-    ...drawn,
-  };
-  await printResult(document, { json, lines: describe(result) });
-  if (damages.length > 0) process.exitCode = exitCodes["repository-damaged"];
+  const ok = damages.length === 0;
+  const document = { repository: opened.repository.id, ok, ...result, ...drawn, healed };
+  const lines = [...healed.map(describeHealed), ...describe(result, healFrom === undefined)];
+  await printResult(document, { json, lines });
+  if (!ok) process.exitCode = exitCodes["repository-damaged"];
 }
 
-interface Running extends Omit<CheckFlags, "depth"> {
-  depth: ReturnType<typeof withSeed>;
+interface Running extends Omit<CheckFlags, "depth" | "identity"> {
+  depth: CheckDepth;
+  identity: Secret | undefined;
   progress: Progress;
 }
 
 /** A key that was named has to open something; without one, as much is checked as can be. */
+async function keyOf(
+  { repository }: OpenedRepository,
+  flags: CheckFlags,
+): Promise<Secret | undefined> {
+  const isNamed = flags.identity !== undefined || flags.passphraseFile !== undefined;
+  return isNamed ? await unlock(repository, flags, flags) : undefined;
+}
+
+/** Heals and checks again, as long as there is something to heal: a lost key hides other damage. */
+async function heal(
+  { store, repository }: OpenedRepository,
+  running: Running & { result: RepositoryCheckResult; copyUrl: string; healed: Healed[] },
+): Promise<RepositoryCheckResult> {
+  const { copyUrl, confirm, identity, healed, signal } = running;
+  const copy = await openRepositoryUrl(copyUrl, { signal });
+  if (copy.repository.id !== repository.id || copy.store.url === store.url)
+    throw new DbctlError("usage", `Cannot heal from ${copyUrl}: it is no copy of this repository`, {
+      remedy: "Name a copy that dbctl repo sync has made",
+    });
+  let { result } = running;
+  for (let isChanged = true; isChanged;) {
+    isChanged = false;
+    const request = { store, copy: copy.store, repository, identity, signal };
+    const { findings } = result;
+    const failed = healed.filter(({ state }) => state === "not-healed");
+    for (const one of failed) healed.splice(healed.indexOf(one), 1);
+    for await (const one of healRepository({ ...request, findings, isDryRun: !confirm })) {
+      healed.push(one);
+      isChanged ||= one.state === "healed";
+    }
+    if (isChanged) result = await runCheck({ store, repository }, running);
+  }
+  return result;
+}
+
+function describeHealed(one: Healed): string {
+  if (one.state === "not-healed") return `Not healed: ${one.object}: ${one.why}`;
+  const did = one.state === "healed" ? "Healed" : "Can be healed (--confirm)";
+  const proof = one.proof === "size only" ? "; without a key, proved by size and form only" : "";
+  return `${did}: ${one.object}, ${formatBytes(one.bytes)}${proof}`;
+}
+
 async function runCheck(
   { store, repository }: OpenedRepository,
-  { depth, partialCopy: isPartialCopy, progress, signal, ...flags }: Running,
+  { depth, partialCopy: isPartialCopy, identity, progress, signal }: Running,
 ): Promise<RepositoryCheckResult> {
-  const isNamed = flags.identity !== undefined || flags.passphraseFile !== undefined;
-  const identity =
-    isNamed && depth.kind !== "quick" ? await unlock(repository, flags, { signal }) : undefined;
   const request = { store, repository, identity, depth, isPartialCopy, signal };
   for await (const event of checkRepository(request, { at: new Date() })) {
     if (event.kind === "instance-begun")
@@ -91,7 +142,7 @@ function damagesOf(findings: readonly Finding[]): Finding[] {
   return findings.filter(({ severity }) => severity === "damage");
 }
 
-function describe(result: RepositoryCheckResult): string[] {
+function describe(result: RepositoryCheckResult, isHint: boolean): string[] {
   const { findings, backups, depth, checkedBytes, checkedChunks, opened } = result;
   const damages = damagesOf(findings);
   const notes = findings.filter(({ severity }) => severity === "note");
@@ -118,7 +169,9 @@ function describe(result: RepositoryCheckResult): string[] {
           `  backup ${id} of ${database}: restorable: ${restorable}` +
           (damagedTables.length === 0 ? "" : `; damaged: ${damagedTables.join(", ")}`),
       ),
-    ...(damages.length === 0 ? [] : ["  → Heal it from a copy with dbctl repo heal"]),
+    ...(damages.length === 0 || !isHint
+      ? []
+      : ["  → Heal it from a copy: dbctl repo check … --heal-from URL"]),
   ];
 }
 

@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { test } from "node:test";
+import { createFaultyStore } from "../../integration/fixtures/faulty-store.ts";
+import {
+  backUp,
+  makeScratchRepository,
+  type ScratchRepository,
+  signal,
+} from "../../integration/fixtures/scratch-repository.ts";
+import type { BackupHeader } from "../repository/manifest.ts";
+import { createMemoryStore } from "../store/memory/memory-store.ts";
+import { checkRepository } from "./check-repository.ts";
+import type { Finding } from "./finding.ts";
+import { type HealRequest, healRepository } from "./heal-repository.ts";
+
+interface Scratch extends ScratchRepository {
+  headers: BackupHeader[];
+  /** The objects of a copy. */
+  copied: Map<string, Uint8Array>;
+  /** Keys of the first backup's objects, one of every kind. */
+  keys: string[];
+}
+
+async function makeTwo(): Promise<Scratch> {
+  const scratch = await makeScratchRepository();
+  const headers: BackupHeader[] = [];
+  for (let n = 0; n < 2; n++) {
+    const at = new Date(scratch.now.getTime() + n * 1000);
+    const streams = [[randomBytes(1000), randomBytes(1000)], [randomBytes(1000)]];
+    headers.push((await backUp(scratch, { streams, at, isLogical: true, packBytes: 1500 })).header);
+  }
+  const [first] = headers;
+  const keys = [
+    `7312/backups/${first?.id}/manifest`,
+    `7312/backups/${first?.id}/map-0`,
+    `7312/packs/${first?.epoch}/${first?.packs[0]?.pack}`,
+    `7312/epochs/${first?.epoch}.age`,
+  ];
+  return { ...scratch, headers, keys, copied: new Map(scratch.objects) };
+}
+
+async function findAll({ store, repository, identity }: ScratchRepository): Promise<Finding[]> {
+  const request = { store, repository, identity, depth: { kind: "full" as const }, signal };
+  for await (const event of checkRepository(
+    { ...request, isPartialCopy: false },
+    { at: new Date() },
+  ))
+    if (event.kind === "finished") return event.result.findings;
+  throw new Error("no result");
+}
+
+async function heal(scratch: Scratch, changes: Partial<HealRequest> = {}) {
+  const { store, repository, identity, copied } = scratch;
+  const findings = await findAll(scratch);
+  const copy = createMemoryStore(copied);
+  const parts = { store, copy, repository, identity, findings, isDryRun: false, signal };
+  return await Array.fromAsync(healRepository({ ...parts, ...changes }));
+}
+
+function flip(objects: Map<string, Uint8Array>, key: string, share = 0.4): void {
+  const bytes = Buffer.from(objects.get(key) ?? []);
+  bytes[Math.floor(bytes.length * share)] = (bytes[Math.floor(bytes.length * share)] ?? 0) ^ 1;
+  objects.set(key, bytes);
+}
+
+function assertHealed({ objects, copied }: Scratch): void {
+  assert.deepEqual([...objects.keys()].toSorted(), [...copied.keys()].toSorted());
+  for (const [key, bytes] of copied)
+    assert.equal(Buffer.compare(bytes, objects.get(key) ?? Buffer.alloc(0)), 0, key);
+}
+
+const ways: Record<string, (objects: Map<string, Uint8Array>, key: string) => void> = {
+  missing: (objects, key) => objects.delete(key),
+  flipped: (objects, key) => flip(objects, key),
+  truncated: (objects, key) =>
+    objects.set(key, (objects.get(key) ?? Buffer.alloc(0)).subarray(0, 100)),
+};
+
+for (const [way, spoil] of Object.entries(ways))
+  test(`healRepository() puts back what is ${way}, of every kind, and proves it before`, async () => {
+    await using scratch = await makeTwo();
+    for (const key of scratch.keys) {
+      spoil(scratch.objects, key);
+      const would = await heal(scratch, { isDryRun: true });
+      assert.deepEqual(
+        would.map(({ object, state }) => [object, state]),
+        [[key, "healable"]],
+      );
+      const [done] = await heal(scratch);
+      assert.equal(done?.state, "healed");
+      const isSealed = key.includes("/packs/") || key.includes("/epochs/");
+      assert.equal(done?.state === "healed" && done.proof, isSealed ? "opened" : "signed");
+      assertHealed(scratch);
+    }
+  });
+
+test("healRepository() puts back everything at once", async () => {
+  await using scratch = await makeTwo();
+  for (const key of scratch.objects.keys())
+    if (key !== "repository.json") scratch.objects.delete(key);
+  scratch.objects.set(
+    scratch.keys[0] ?? "",
+    scratch.copied.get(scratch.keys[0] ?? "") ?? Buffer.alloc(0),
+  );
+  const healed = await heal(scratch);
+  assert.ok(healed.length > 3 && healed.every(({ state }) => state === "healed"));
+  const left = [...scratch.copied.keys()].filter((key) => !scratch.objects.has(key));
+  // Of the second backup, nothing in the repository tells: it is copied, not healed.
+  assert.ok(
+    left.every((key) => key.includes(scratch.headers[1]?.id ?? "") || key.includes("/packs/")),
+  );
+});
+
+test("healRepository() that is cut at any call leaves what the next one heals", async () => {
+  for (const way of ["missing", "flipped"] as const)
+    for (let n = 0, ended = false; !ended; n++) {
+      await using scratch = await makeTwo();
+      for (const key of scratch.keys.slice(1)) ways[way]?.(scratch.objects, key);
+      ended = true;
+      const store = createFaultyStore(scratch.store, (call) => {
+        if (call.n < n) return;
+        ended = false;
+        throw new Error("cut");
+      });
+      await heal(scratch, { store }).catch((error: Error) => assert.equal(error.message, "cut"));
+      // What a lost key hides is found when the key is back.
+      for (let runs = 0; (await heal(scratch)).length > 0; runs++) assert.ok(runs < 3);
+      assertHealed(scratch);
+    }
+});
+
+test("healRepository() removes nothing when the copy is no better", async () => {
+  await using scratch = await makeTwo();
+  for (const key of scratch.keys) {
+    const good = scratch.objects.get(key) ?? Buffer.alloc(0);
+    flip(scratch.objects, key, 0.3);
+    flip(scratch.copied, key, 0.5);
+    const before = scratch.objects.get(key);
+    const [done] = await heal(scratch);
+    assert.equal(done?.state, "not-healed", key);
+    assert.equal(scratch.objects.get(key), before);
+    scratch.copied.delete(key);
+    const [again] = await heal(scratch);
+    assert.match(again?.state === "not-healed" ? again.why : "", /in the copy: it is not there/);
+    scratch.objects.set(key, good);
+    scratch.copied.set(key, good);
+  }
+});
+
+test("healRepository() takes no manifest that the one after it does not know", async () => {
+  await using scratch = await makeTwo();
+  await using other = await makeScratchRepository();
+  const key = scratch.keys[0] ?? "";
+  const at = new Date(scratch.now.getTime());
+  const { header } = await backUp(
+    { ...other, repository: scratch.repository },
+    { streams: [[randomBytes(9)]], at },
+  );
+  assert.equal(header.instance, "7312");
+  scratch.objects.delete(key);
+  scratch.copied.set(
+    key,
+    other.objects.get(`7312/backups/${header.id}/manifest`) ?? Buffer.alloc(0),
+  );
+  const [done] = await heal(scratch);
+  assert.equal(done?.state, "not-healed");
+  assert.ok(!scratch.objects.has(key));
+});
+
+test("healRepository() without a key says that it proved a pack by its size only", async () => {
+  await using scratch = await makeTwo();
+  ways["missing"]?.(scratch.objects, scratch.keys[2] ?? "");
+  const [done] = await heal(scratch, { identity: undefined });
+  assert.equal(done?.state === "healed" && done.proof, "size only");
+});
+
+test("healRepository() tells until when a lock keeps what is damaged", async () => {
+  await using scratch = await makeTwo();
+  const key = scratch.keys[1] ?? "";
+  flip(scratch.objects, key);
+  const until = new Date(Date.now() + 1e8);
+  await scratch.store.locks?.retain(key, { mode: "compliance", until }, { signal });
+  const [done] = await heal(scratch);
+  assert.ok(done?.state === "not-healed" && done.why.includes(until.toISOString()));
+});
+
+test("healRepository() leaves no temporary file behind", async () => {
+  await using scratch = await makeTwo();
+  for (const key of scratch.keys) flip(scratch.objects, key);
+  await heal(scratch);
+  assert.deepEqual(
+    (await readdir(tmpdir())).filter((name) => name.startsWith("dbctl-heal-")),
+    [],
+  );
+});
