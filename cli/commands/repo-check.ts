@@ -32,6 +32,8 @@ export function repoCheckCommand(signal: AbortSignal): Command {
     .addOption(seedOption)
     .addOption(identityOption)
     .addOption(passphraseOption)
+    .option("--heal-from <repo-url>", "a copy: say what it can put back; with --confirm, do it")
+    .option("--confirm", "with --heal-from: yes, replace what is damaged", false)
     .option(
       "--partial-copy",
       "the repository holds some of the backups only: dbctl repo sync",
