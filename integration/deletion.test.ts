@@ -106,3 +106,18 @@ test("dbctl repo prune shows what waits and why, and does nothing by itself", as
   await ok("backups", "hold", second, "--repo", repo);
   assert.match((await run("repo", "prune", repo)).stdout, new RegExp(`${second} of h/shop: held`));
 });
+
+test("dbctl retention apply needs a rule, and says what would go before it does it", async () => {
+  await using dbctl = await makeDbctlScratch();
+  const { ok, run, repo } = dbctl;
+  const ids = await fill(dbctl);
+  assert.equal((await run("retention", "apply", "--repo", repo)).code, 2);
+  const rule = ["retention", "apply", "--repo", repo, "--keep-last", "1"];
+  const dry = await ok(...rule);
+  assert.deepEqual([dry["confirmed"], dry["deleted"]], [false, []]);
+  // All of them are younger than a day.
+  assert.deepEqual((await ok(...rule, "--confirm"))["deleted"], []);
+  assert.deepEqual(await listed(dbctl), ids);
+  const unknown = await run(...rule, "--database", "h/none", "--json");
+  assert.equal(unknown.document.error.code, "database-unknown");
+});

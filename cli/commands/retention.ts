@@ -1,4 +1,6 @@
 import { Command, Option } from "commander";
+import { factsByMarks } from "../../agent/marks/backup-facts.ts";
+import { readAllMarks } from "../../agent/repository/read-marks.ts";
 import { listStoredBackups } from "../../agent/retention/list-stored-backups.ts";
 import type { ListedBackup } from "../../agent/retention/list-stored-backups.ts";
 import { DbctlError } from "../../core/errors.ts";
@@ -14,6 +16,7 @@ import { simulationDocument, simulationLines } from "../output/format-simulation
 import { printResult } from "../output/print-result.ts";
 import { imagineFuture, imagineSeries } from "./imagine-future.ts";
 import { jsonOption } from "./options.ts";
+import { retentionApplyCommand } from "./retention-apply.ts";
 import {
   collect,
   readPlan,
@@ -56,8 +59,9 @@ export function retentionCommand(signal: AbortSignal): Command {
   for (const verb of [preview, simulate])
     for (const option of [...ruleOptions(), jsonOption]) verb.addOption(option);
   return new Command("retention")
-    .description("Shows which backups a retention rule keeps.")
+    .description("Shows which backups a retention rule keeps, and deletes the others.")
     .addCommand(preview)
+    .addCommand(retentionApplyCommand(signal))
     .addCommand(simulate);
 }
 
@@ -129,8 +133,9 @@ async function readBackups(
   { repo, database }: { repo: string; database?: string },
   signal: AbortSignal,
 ): Promise<ListedBackup[]> {
-  const { store } = await openRepositoryUrl(repo, { signal });
-  const all = await listStoredBackups(store, { signal });
+  const { store, repository } = await openRepositoryUrl(repo, { signal });
+  const marks = await readAllMarks(store, { repository: repository.id, signal });
+  const all = await listStoredBackups(store, { factsOf: factsByMarks(marks), signal });
   if (database === undefined) return all;
   const found = all.filter(({ name }) => name === database);
   if (found.length > 0) return found;
