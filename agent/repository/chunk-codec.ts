@@ -1,7 +1,8 @@
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { zstdDecompressSync } from "node:zlib";
 import { DbctlError } from "../../core/errors.ts";
 import { ChunkMemory, release } from "./chunk-memory.ts";
+import { Compressor } from "./compressor.ts";
 import { damaged } from "./damage.ts";
 import { deriveKey, type EpochKeys } from "./epoch.ts";
 import { packKey } from "./object-key.ts";
@@ -31,6 +32,7 @@ export class ChunkCodec {
   readonly #context: Buffer;
   readonly #packKeys = new Map<string, Uint8Array>();
   readonly #memory = new ChunkMemory();
+  readonly #compressor = new Compressor();
 
   constructor(epoch: EpochKeys) {
     this.#epoch = epoch;
@@ -47,15 +49,14 @@ export class ChunkCodec {
   /** The chunk's frame for this place. It was opened again before it is returned. */
   seal(chunk: Uint8Array, place: Place): Buffer {
     this.#memory.note(chunk.length);
-    const packed = compress(chunk);
+    const packed = this.#compressor.compress(chunk);
     const header = Buffer.alloc(frameHeaderBytes);
-    const isSmaller = packed.length < chunk.length;
-    header.writeUInt8(isSmaller ? codecs.zstd : codecs.raw);
+    header.writeUInt8(packed === undefined ? codecs.raw : codecs.zstd);
     header.writeUInt32LE(chunk.length, 1);
     const cipher = createCipheriv("aes-256-gcm", this.#packKey(place.pack), nonceOf(place.offset));
     cipher.setAAD(Buffer.concat([this.#context, place.id, header]));
-    const sealed = cipher.update(isSmaller ? packed : chunk);
-    release(packed);
+    const sealed = cipher.update(packed ?? chunk);
+    if (packed !== undefined) release(packed);
     const frame = Buffer.concat([header, sealed, cipher.final(), cipher.getAuthTag()]);
     release(sealed);
     // A fault of the compressor, the cipher or the memory must not reach the store.
@@ -109,13 +110,6 @@ export class ChunkCodec {
     this.#packKeys.set(pack, key);
     return key;
   }
-}
-
-/** zstd, RFC 8878. Level 1 is the fastest that is worth it (docs/performance.md). */
-function compress(chunk: Uint8Array): Buffer {
-  const { ZSTD_c_compressionLevel, ZSTD_c_windowLog } = constants;
-  const params = { [ZSTD_c_compressionLevel]: 1, [ZSTD_c_windowLog]: 17 };
-  return zstdCompressSync(chunk, { params, chunkSize: 1 << 20 });
 }
 
 function decompress(packed: Buffer, { codec, bytes }: { codec: number; bytes: number }): Buffer {
