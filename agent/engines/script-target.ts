@@ -29,12 +29,23 @@ export interface RunOptions extends Waiting {
   act: string;
 }
 
+export interface ScriptStatement {
+  sql: Uint8Array;
+  /** Completes "Cannot …". */
+  act: string;
+}
+
 export interface ScriptSession extends AsyncDisposable {
   /**
    * Runs one statement, given as bytes; the server refuses several in one. Rows of its result are
    * dropped. A warning that data did not fit is an error.
    */
   run(sql: Uint8Array, options: RunOptions): Promise<void>;
+  /**
+   * Runs statements that only add rows to one table, together: all or none, where its engine knows
+   * transactions. Begins again after a deadlock. An error names the statement that failed.
+   */
+  runAll(statements: readonly ScriptStatement[], options: Waiting): Promise<void>;
   /** Runs a COPY … FROM STDIN with its rows. Gives how many the server has taken. */
   copy(sql: Uint8Array, options: RunOptions & { rows: AsyncIterable<Uint8Array> }): Promise<number>;
 }

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { DbctlError } from "../../core/errors.ts";
 import { unreachable } from "../../core/unreachable.ts";
-import type { ScriptSession, ScriptTarget } from "../engines/script-target.ts";
+import type { ScriptSession, ScriptStatement, ScriptTarget } from "../engines/script-target.ts";
 import { type DatabaseNames, isSystemDatabase } from "./database-names.ts";
 import { ImportLanes } from "./import-lanes.ts";
 import { cutRows, type RowPiece } from "./row-pieces.ts";
@@ -30,6 +30,9 @@ export interface Imported {
 
 /** Bytes of rows that are loaded by one COPY. */
 const pieceBytes = 8 << 20;
+/** Small INSERTs that are run together. */
+const gatheredBytes = 256 << 10;
+const mostGathered = 500;
 /** What is looked at of a statement to tell whether it is wanted. */
 const headBytes = 4000;
 /** How often a statement is tried that met a deadlock or a lock. */
@@ -51,6 +54,7 @@ class ImportRun implements AsyncDisposable {
   readonly imported: Imported = { statements: 0, rows: 0, leftOut: {} };
   readonly #importing: Importing;
   #lanes: ImportLanes = new ImportLanes([]);
+  #gathered: { table: string; statements: ScriptStatement[]; bytes: number } | undefined;
   /** The dump is at a database that is not imported. */
   #isPassing = false;
 
@@ -72,6 +76,7 @@ class ImportRun implements AsyncDisposable {
   }
 
   async take(item: ImportItem): Promise<void> {
+    if (item.kind !== "statement" || item.effect.kind !== "rows") await this.#flush();
     switch (item.kind) {
       case "connect":
         return await this.#connect(item.database);
@@ -84,8 +89,9 @@ class ImportRun implements AsyncDisposable {
     }
   }
 
-  settle(): Promise<void> {
-    return this.#lanes.settle();
+  async settle(): Promise<void> {
+    await this.#flush();
+    await this.#lanes.settle();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -116,7 +122,7 @@ class ImportRun implements AsyncDisposable {
         return await this.#lanes.everywhere(run);
       case "rows":
         this.imported.rows += effect.rows;
-        return await this.#lanes.begin(effect, (session) => this.#retry(() => run(session)));
+        return await this.#gather(effect.table, { sql, act: this.#describe(sql, place) });
       case "table":
         return await this.#lanes.begin(effect, (session) => this.#retry(() => run(session)));
       case "any":
@@ -126,6 +132,25 @@ class ImportRun implements AsyncDisposable {
       default:
         return unreachable(effect);
     }
+  }
+
+  /** Small INSERTs are run together, as each by itself would wait for the disk. */
+  async #gather(table: string, statement: ScriptStatement): Promise<void> {
+    if (this.#gathered?.table !== table) await this.#flush();
+    this.#gathered ??= { table, statements: [], bytes: 0 };
+    this.#gathered.statements.push(statement);
+    this.#gathered.bytes += statement.sql.length;
+    const { bytes, statements } = this.#gathered;
+    if (bytes >= gatheredBytes || statements.length >= mostGathered) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#gathered === undefined) return;
+    const { table, statements } = this.#gathered;
+    this.#gathered = undefined;
+    const { signal } = this.#importing;
+    const run = (session: ScriptSession) => session.runAll(statements, { signal });
+    await this.#lanes.begin({ kind: "rows", table }, run);
   }
 
   #whyNot({ sql, effect }: ImportItem & { kind: "statement" }): string | undefined {

@@ -11,6 +11,7 @@ function scratchLanes(count: number) {
   const sessions = Array.from({ length: count }, (_, n): ScriptSession & { n: number } => ({
     n,
     run: () => Promise.resolve(),
+    runAll: () => Promise.resolve(),
     copy: () => Promise.resolve(0),
     [Symbol.asyncDispose]: () => Promise.resolve(void closed.push(n)),
   }));
@@ -84,6 +85,9 @@ describe("ImportLanes", () => {
     await assert.rejects(lanes.begin(rows("u"), work("b").run), /no room/);
     await assert.rejects(lanes.alone(work("c").run), /no room/);
     await lanes[Symbol.asyncDispose]();
-    assert.deepEqual(closed.toSorted((a, b) => a - b), [0, 1]);
+    assert.deepEqual(
+      closed.toSorted((a, b) => a - b),
+      [0, 1],
+    );
   });
 });

@@ -1,7 +1,14 @@
 import { DbctlError } from "../../../core/errors.ts";
 import type { Waiting } from "../engine.ts";
-import type { RunOptions, ScriptServer, ScriptSession, ScriptTarget } from "../script-target.ts";
+import type {
+  RunOptions,
+  ScriptServer,
+  ScriptSession,
+  ScriptStatement,
+  ScriptTarget,
+} from "../script-target.ts";
 import { refuseLosses } from "./script-warnings.ts";
+import { errnoOf } from "./server-error.ts";
 import { type Login, openSession, type Session } from "./session.ts";
 import { baseSettings } from "./setup-session.ts";
 
@@ -47,6 +54,7 @@ async function open(
   const owned = stack.move();
   return {
     run: (sql, options) => run(session, sql, options),
+    runAll: (statements, options) => runAll(session, statements, options),
     copy: () => Promise.reject(noCopy()),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -55,6 +63,40 @@ async function open(
 async function run(session: Session, sql: Uint8Array, { act, signal }: RunOptions): Promise<void> {
   const { warnings } = await session.run(sql, { act, signal });
   if (warnings > 0) await refuseLosses(session, sql, { act, signal });
+}
+
+const deadlockLimit = 10;
+/** ER_LOCK_DEADLOCK: the whole transaction is rolled back, so that it can begin again. */
+const deadlock = 1213;
+
+async function runAll(
+  session: Session,
+  statements: readonly ScriptStatement[],
+  { signal }: Waiting,
+): Promise<void> {
+  for (let deadlocks = 1; ; deadlocks++)
+    try {
+      return await runTogether(session, statements, signal);
+    } catch (error) {
+      if (errnoOf(error) !== deadlock || deadlocks === deadlockLimit) throw error;
+    }
+}
+
+async function runTogether(
+  session: Session,
+  statements: readonly ScriptStatement[],
+  signal: AbortSignal,
+): Promise<void> {
+  const act = "begin a transaction";
+  if (statements.length > 1) await session.execute("START TRANSACTION", { act, signal });
+  try {
+    for (const { sql, act } of statements) await run(session, sql, { act, signal });
+    if (statements.length > 1) await session.execute("COMMIT", { act: "commit rows", signal });
+  } catch (error) {
+    if (session.usable && statements.length > 1)
+      await session.execute("ROLLBACK", { act: "roll back rows", signal });
+    throw error;
+  }
 }
 
 function noCopy(): DbctlError {

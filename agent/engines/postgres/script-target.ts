@@ -1,10 +1,15 @@
-import type { ScriptServer, ScriptSession, ScriptTarget } from "../script-target.ts";
+import type {
+  ScriptServer,
+  ScriptSession,
+  ScriptStatement,
+  ScriptTarget,
+} from "../script-target.ts";
 import type { Waiting } from "../engine.ts";
 import { copyIn } from "./copy-in.ts";
 import { maintenanceOf } from "./create-database.ts";
 import { encodeMessage, uint32, violation } from "./messages.ts";
 import { sqlstateOf } from "./server-error.ts";
-import { openSession, type PostgresSession, type StatementOptions } from "./session.ts";
+import { openSession, type PostgresSession, type StatementOptions, type Turn } from "./session.ts";
 import { applySettings } from "./session-settings.ts";
 import type { Access } from "./snapshot.ts";
 
@@ -55,6 +60,7 @@ async function open(
   const owned = stack.move();
   return {
     run: (sql, { act, signal }) => runOrDropNothing(session, sql, { doing: act, signal }),
+    runAll: (statements, { signal }) => runAll(session, statements, signal),
     copy: (sql, { act, rows, signal }) =>
       copyIn(session, sql, { doing: act, bytes: rows, isBinary: false, signal }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -84,22 +90,63 @@ const noParameters = Buffer.alloc(6);
 /** Messages of a statement without parameters whose result nobody wants. */
 const expected = new Set(["1", "2", "C", "D", "I", "n", "T"]);
 
+function run(session: PostgresSession, sql: Uint8Array, options: StatementOptions): Promise<void> {
+  return session.exchange(options, async (turn) => {
+    await turn.wire.write(...encodeStatement(sql), encodeMessage("S"));
+    await readToReady(turn);
+  });
+}
+
+const deadlockLimit = 10;
+
+async function runAll(
+  session: PostgresSession,
+  statements: readonly ScriptStatement[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (let deadlocks = 1; ; deadlocks++)
+    try {
+      return await runTogether(session, statements, signal);
+    } catch (error) {
+      if (sqlstateOf(error) !== "40P01" || deadlocks === deadlockLimit) throw error;
+    }
+}
+
+/** Sent at once with one Sync behind all, they are one transaction. Manual, "Pipelining". */
+function runTogether(
+  session: PostgresSession,
+  statements: readonly ScriptStatement[],
+  signal: AbortSignal,
+): Promise<void> {
+  let ended = 0;
+  const doing = () => statements[Math.min(ended, statements.length - 1)]?.act ?? "run a statement";
+  return session.exchange({ doing, signal }, async (turn) => {
+    const messages = statements.flatMap(({ sql }) => encodeStatement(sql));
+    await turn.wire.write(Buffer.concat([...messages, encodeMessage("S")]));
+    await readToReady(turn, () => ended++);
+  });
+}
+
 /**
  * Manual, "Extended Query": of several statements in one text, which a lexer that differs from the
  * server's could make, this protocol runs none.
  */
-function run(session: PostgresSession, sql: Uint8Array, options: StatementOptions): Promise<void> {
-  return session.exchange(options, async ({ wire, readMessage }) => {
-    await wire.write(
-      encodeMessage("P", "", sql, Buffer.alloc(3)),
-      encodeMessage("B", "", "", noParameters),
-      encodeMessage("E", "", uint32(0)),
-      encodeMessage("S"),
-    );
-    for (;;) {
-      const { type } = await readMessage();
-      if (type === "Z") return;
-      if (!expected.has(type)) throw violation(`a message "${type}" came as answer to a statement`);
-    }
-  });
+function encodeStatement(sql: Uint8Array): Buffer[] {
+  return [
+    encodeMessage("P", "", sql, Buffer.alloc(3)),
+    encodeMessage("B", "", "", noParameters),
+    encodeMessage("E", "", uint32(0)),
+  ];
+}
+
+async function readToReady(
+  { readMessage }: Turn,
+  onEnded: () => void = () => undefined,
+): Promise<void> {
+  for (;;) {
+    const { type } = await readMessage();
+    if (type === "Z") return;
+    if (!expected.has(type)) throw violation(`a message "${type}" came as answer to a statement`);
+    if (type === "C" || type === "I") onEnded();
+  }
 }

@@ -13,8 +13,8 @@ import { Wire } from "./wire.ts";
 export type Row = Record<string, string | null>;
 
 export interface StatementOptions {
-  /** What is being done, for an error: `Cannot <doing>: …`. */
-  doing?: string;
+  /** What is being done, for an error: `Cannot <doing>: …`; asked when it happens. */
+  doing?: string | (() => string);
   /** Ends the whole session, as a statement that hangs cannot be taken back. */
   signal?: AbortSignal;
 }
@@ -134,8 +134,8 @@ export class PostgresSession implements AsyncDisposable {
     using _ = onAbort(signal, () => this.#abort(signal.reason));
     this.#isBusy = true;
     try {
-      const doing = options.doing ?? `query ${describeTarget(this.target)}`;
-      const readOne = () => this.#readOne(doing);
+      const { doing = `query ${describeTarget(this.target)}` } = options;
+      const readOne = () => this.#readOne(typeof doing === "string" ? doing : doing());
       return await talk({ wire: this.#wire, signal, readOne, readMessage: () => skip(readOne) });
     } catch (error) {
       // Only after an answer of the server do both sides agree on where they are.
