@@ -27,7 +27,7 @@ interface Changes {
   create?: boolean;
   resume?: Resuming;
   engine?: Engine;
-  /** What a restore reads from, instead of the repository's own. */
+  /** What is used instead of the repository's own. */
   store?: ObjectStore;
   signal?: AbortSignal;
 }
@@ -43,10 +43,13 @@ export interface MemoryScratch extends AsyncDisposable {
   restore(id: string, to: string, changes?: Changes): Promise<RestoreEvent | undefined>;
 }
 
-export async function makeMemoryScratch(): Promise<MemoryScratch> {
+/** `storeClock` is the store's. */
+export async function makeMemoryScratch({
+  storeClock = () => new Date(),
+} = {}): Promise<MemoryScratch> {
   const { signal } = new AbortController();
   const server = createMemoryServer();
-  const store = createMemoryStore();
+  const store = createMemoryStore(new Map(), { now: storeClock });
   const stateDir = await mkdtemp(join(tmpdir(), "dbctl-state-"));
   const { identity, recipient } = await generateIdentity();
   const now = () => new Date();
@@ -60,14 +63,15 @@ export async function makeMemoryScratch(): Promise<MemoryScratch> {
 
   const backUp = async (database: string, changes: Changes = {}) => {
     const { engine = createMemoryEngine(server, database), allowMissing = false } = changes;
+    const { store: into = store } = changes;
     const options = { jobs: 2, allowMissing, freshEpoch: false, signal: changes.signal ?? signal };
-    const parts = { engine, store, repository, stateDir, now, tool: "test" };
+    const parts = { engine, store: into, repository, stateDir, now, tool: "test" };
     const events = backUpDatabase(
       {
         ...parts,
         openLane: async ({ epoch, indexPath }) => {
           const use = { kind: "backup", epoch, indexPath } as const;
-          return new DataLane({ engine, store, use, signal: options.signal });
+          return new DataLane({ engine, store: into, use, signal: options.signal });
         },
       },
       options,
