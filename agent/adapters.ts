@@ -17,6 +17,11 @@ import type { ScriptTarget } from "./engines/script-target.ts";
 import type { KeyService } from "./kms/key-service.ts";
 import { createFilesystemStore, parseFileUrl } from "./store/filesystem/filesystem-store.ts";
 import type { ObjectStore } from "./store/object-store.ts";
+import {
+  openTransferLimits,
+  type TransferCaps,
+  withTransferLimits,
+} from "./store/transfer-limit.ts";
 
 /** A database as its URL names it, without secrets. Plain data: it crosses threads. */
 export type Target =
@@ -93,22 +98,38 @@ export function createScriptTarget(of: Target, password: Secret | undefined): Sc
 
 /**
  * Opens the store of a repository URL: `file:///path`, `s3://bucket/prefix` … An adapter is loaded
- * when it is asked for: the clouds' libraries are large.
+ * when it is asked for: the clouds' libraries are large. `caps` bound what goes up and comes down.
  */
 export async function openStore(
   url: string,
-  { signal = new AbortController().signal }: { signal?: AbortSignal } = {},
+  { caps = {}, signal = new AbortController().signal }: OpenStoreOptions = {},
 ): Promise<ObjectStore> {
-  if (/^(s3|minio|b2):/i.test(url)) {
-    const { openS3Store } = await import("./store/s3/s3-store.ts");
-    return await openS3Store(url, { env: process.env, signal });
+  const limits = openTransferLimits(caps);
+  const options = { env: process.env, limits, signal };
+  switch (/^([a-z0-9]+):/i.exec(url)?.[1]?.toLowerCase() ?? "") {
+    case "s3":
+    case "minio":
+    case "b2": {
+      const { openS3Store } = await import("./store/s3/s3-store.ts");
+      return await openS3Store(url, options);
+    }
+    case "azure": {
+      const { openAzureStore } = await import("./store/azure/azure-store.ts");
+      return await openAzureStore(url, options);
+    }
+    default:
+      return withTransferLimits(createFilesystemStore(parseFileUrl(url)), limits);
   }
-  return createFilesystemStore(parseFileUrl(url));
+}
+
+interface OpenStoreOptions {
+  caps?: TransferCaps;
+  signal?: AbortSignal;
 }
 
 /** Opens the key that a URL names: `awskms:///alias/name`, `vault://host:8200/transit/keys/name`. */
 export async function openKeyService(url: string, env: NodeJS.ProcessEnv): Promise<KeyService> {
-  const scheme = /^([a-z]+):/.exec(url)?.[1];
+  const scheme = /^([a-z]+):/.exec(url)?.[1] ?? "";
   switch (scheme) {
     case "awskms": {
       const aws = await import("./kms/aws/aws-key-service.ts");

@@ -5,6 +5,7 @@ import type { Engine } from "./engines/engine.ts";
 import type { LaneUse } from "./lanes/data-lane.ts";
 import type { Lane } from "./lanes/lane.ts";
 import { openThreadLane } from "./lanes/thread-lane.ts";
+import type { TransferCaps } from "./store/transfer-limit.ts";
 
 /** The way to one database: its engine, and lanes between it and a repository. */
 export interface DatabaseAccess {
@@ -12,12 +13,16 @@ export interface DatabaseAccess {
   openLane(use: LaneUse, options: { storeUrl: string; signal: AbortSignal }): Promise<Lane>;
 }
 
-/** The real way: every lane has a thread of its own. */
-export function accessDatabase(target: Target, password: Secret | undefined): DatabaseAccess {
+/** The real way: every lane has a thread of its own. They share the caps. */
+export function accessDatabase(
+  target: Target,
+  password: Secret | undefined,
+  caps: TransferCaps = {},
+): DatabaseAccess {
   return {
     engine: createEngine(target, password),
     openLane: (use, { storeUrl, signal }) => {
-      const start: DataWorkerStart = { target, password: password?.reveal(), storeUrl, use };
+      const start: DataWorkerStart = { target, password: password?.reveal(), storeUrl, caps, use };
       return openThreadLane(script, start, { signal });
     },
   };

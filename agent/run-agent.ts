@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { mkdir } from "node:fs/promises";
 import { once } from "node:events";
+import { capsFromEnvironment } from "./store/transfer-limit.ts";
 import { DbctlError } from "../core/errors.ts";
 import { openIdentityChannel, readFleetIdentity } from "../core/fleet-identity.ts";
 import { createClient } from "../core/grpc/client.ts";
@@ -97,14 +98,16 @@ async function joinFleet(
 }
 
 function jobParts({ stateDir, instances, repositories }: AgentConfig, identity: Secret): JobParts {
+  // All jobs of this host share them.
+  const caps = capsFromEnvironment(process.env);
   return {
     openDatabase: async (name, database) => {
       const target = databaseOf(instanceOf(instances, name).server, database);
-      return accessDatabase(target, await resolvePassword(target, process.env));
+      return accessDatabase(target, await resolvePassword(target, process.env), caps);
     },
     openStore: async (url) => {
       allowRepository(url, repositories);
-      return await openStore(url);
+      return await openStore(url, { caps });
     },
     identity,
     stateDir,

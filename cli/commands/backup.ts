@@ -20,19 +20,26 @@ import {
   selectorOption,
   waitOption,
 } from "./options.ts";
+import {
+  addTransferOptions,
+  capsOf,
+  refuseTransferOptions,
+  type TransferFlags,
+} from "./transfer-options.ts";
 
-interface BackupFlags extends Omit<FleetBackupFlags, "signal"> {
+interface BackupFlags extends Omit<FleetBackupFlags, "signal">, TransferFlags {
   repo?: string;
   jobs: number;
 }
 
-type DirectFlags = Pick<BackupFlags, "jobs" | "allowMissing" | "freshEpoch" | "json"> & {
-  repo: string;
-  signal: AbortSignal;
-};
+type DirectFlags = Pick<BackupFlags, "jobs" | "allowMissing" | "freshEpoch" | "json"> &
+  TransferFlags & {
+    repo: string;
+    signal: AbortSignal;
+  };
 
 export function backupCommand(signal: AbortSignal): Command {
-  return new Command("backup")
+  return addTransferOptions(new Command("backup"))
     .description("Backs up databases, consistently, encrypted and deduplicated.")
     .argument("[databases...]", "one URL (postgres://…, mariadb://…), or names: host/database …")
     .option("--all", "every database of the fleet that has a policy", false)
@@ -59,6 +66,7 @@ export function backupCommand(signal: AbortSignal): Command {
       const [url = "", ...more] = targets;
       if (!targets.some(isUrl)) {
         refuseDirectOptions(command);
+        refuseTransferOptions(command);
         return await backUpFleet(targets, { ...flags, signal });
       }
       if (more.length > 0 || flags.all || flags.selector !== undefined || flags.wait)
@@ -81,10 +89,11 @@ function refuseDirectOptions(command: Command): void {
 async function backUp(url: string, flags: DirectFlags): Promise<void> {
   const { repo, jobs, allowMissing, freshEpoch, signal } = flags;
   const target = parseTarget(url);
+  const caps = capsOf(flags);
   const events = startBackup(
     {
-      database: accessDatabase(target, await resolvePassword(target, process.env)),
-      store: await openStore(repo),
+      database: accessDatabase(target, await resolvePassword(target, process.env), caps),
+      store: await openStore(repo, { caps, signal }),
       storeUrl: repo,
       stateDir: stateFolder(process.env, process.getuid?.()),
       now: () => new Date(),

@@ -25,8 +25,14 @@ import {
   requireRepo,
   waitOption,
 } from "./options.ts";
+import {
+  addTransferOptions,
+  capsOf,
+  refuseTransferOptions,
+  type TransferFlags,
+} from "./transfer-options.ts";
 
-interface RestoreFlags extends KeyFlags {
+interface RestoreFlags extends KeyFlags, TransferFlags {
   to: string;
   create: boolean;
   resume: boolean;
@@ -40,7 +46,7 @@ interface RestoreFlags extends KeyFlags {
 type DirectFlags = RestoreFlags & { repo: string; signal: AbortSignal };
 
 export function restoreCommand(signal: AbortSignal): Command {
-  return new Command("restore")
+  return addTransferOptions(new Command("restore"))
     .description("Restores a backup into a database, and proves every table by its digest.")
     .argument("<backup>", "an id; of a repository also latest, or host/db:latest")
     .addOption(directRepoOption)
@@ -64,12 +70,14 @@ export function restoreCommand(signal: AbortSignal): Command {
         "\nthat was cut short goes on with --resume, or is dropped with --discard. A restore of the" +
         "\nfleet that is asked for again goes on by itself.",
     )
-    .action(async (name: string, { repo, ...flags }: RestoreFlags & { repo?: string }) => {
+    .action(async (name: string, asked: RestoreFlags & { repo?: string }, command: Command) => {
+      const { repo, ...flags } = asked;
       if (isUrl(flags.to)) {
         const direct = { ...flags, repo: requireRepo(repo), signal };
         return flags.discard ? await discard(name, direct) : await restore(name, direct);
       }
       refuseForFleet(flags);
+      refuseTransferOptions(command);
       const here = repo === undefined ? {} : { repo };
       await restoreFleet(name, { ...flags, ...here, signal });
     });
@@ -96,8 +104,9 @@ async function restore(name: string, flags: DirectFlags): Promise<void> {
   const startedAt = performance.now();
   const target = parseTarget(to);
   const password = await resolvePassword(target, process.env);
-  const backup = await openBackupByName(name, flags);
-  const database = accessDatabase(target, password);
+  const caps = capsOf(flags);
+  const backup = await openBackupByName(name, { ...flags, caps });
+  const database = accessDatabase(target, password, caps);
   const commands = commandsFor(backup.header.id, flags);
   const options = { create, resume, jobs, commands, signal } as const;
   const events = startRestore({ database, backup, storeUrl: repo }, options);

@@ -5,13 +5,14 @@ import { damaged } from "../../agent/verify/verify-backup.ts";
 import { verifyBackups } from "../../agent/verify/verify-backups.ts";
 import { collectVerifyResult, type VerifyResult } from "../../agent/verify/verify-result.ts";
 import { DbctlError, exitCodes } from "../../core/errors.ts";
+import type { VerifyDepth } from "../../core/verify-depth.ts";
 import { type KeyFlags, unlock } from "../direct/held-keys.ts";
 import { openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { describeDamages } from "../output/describe-damages.ts";
 import { formatBytes } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
-import { type AskedDepth, depthOption, seedOption, withSeed } from "./depth-option.ts";
+import { depthOption, seedOption, withSeed } from "./depth-option.ts";
 import { type FleetVerifyFlags, verifyFleet } from "./fleet-verify.ts";
 import {
   directRepoOption,
@@ -20,19 +21,25 @@ import {
   passphraseOption,
   waitOption,
 } from "./options.ts";
+import {
+  addTransferOptions,
+  capsOf,
+  refuseTransferOptions,
+  type TransferFlags,
+} from "./transfer-options.ts";
 
-interface VerifyFlags extends KeyFlags {
+interface VerifyFlags extends KeyFlags, TransferFlags {
   repo: string;
   instance?: string;
   all: boolean;
-  depth: AskedDepth;
+  depth: VerifyDepth;
   seed?: string;
   json: boolean;
   signal: AbortSignal;
 }
 
 export function verifyCommand(signal: AbortSignal): Command {
-  return new Command("verify")
+  return addTransferOptions(new Command("verify"))
     .description(
       "Reads, opens and hashes everything that backups refer to, and names what is damaged.",
     )
@@ -50,14 +57,20 @@ export function verifyCommand(signal: AbortSignal): Command {
     .addHelpText(
       "after",
       "\nWithout --repo the agent of a host verifies a backup of the fleet's catalog." +
+        "\nThe catalog keeps the result. A host that may only write needs --host of one that reads." +
         "\nA pack that several backups share is read once. quick needs no identity." +
         "\n\nExamples:\n  dbctl verify latest --repo file:///backups --identity identity.txt" +
         "\n  dbctl verify --all --repo file:///backups --identity identity.txt --depth sample=5%",
     )
     .action(
-      async (name: string | undefined, flags: Omit<VerifyFlags, "signal" | "repo"> & Fleet) => {
+      async (
+        name: string | undefined,
+        flags: Omit<VerifyFlags, "signal" | "repo"> & Fleet,
+        command: Command,
+      ) => {
         const { repo, ...rest } = flags;
         if (repo !== undefined) return await verify(name, { ...rest, repo, signal });
+        refuseTransferOptions(command);
         await verifyFleet(requireFleet(name, flags), { ...rest, signal });
       },
     );
@@ -67,12 +80,10 @@ type Fleet = Omit<FleetVerifyFlags, "signal"> & { repo?: string };
 
 function requireFleet(
   name: string | undefined,
-  flags: Omit<VerifyFlags, "signal" | "repo">,
+  { instance, all }: Omit<VerifyFlags, "signal" | "repo">,
 ): string {
-  const { instance, all, depth, seed } = flags;
-  const isPlain = instance === undefined && seed === undefined && !all && depth.kind === "full";
-  if (name !== undefined && isPlain) return name;
-  throw new DbctlError("usage", "Cannot verify: without --repo, one backup is verified in full", {
+  if (name !== undefined && instance === undefined && !all) return name;
+  throw new DbctlError("usage", "Cannot verify: without --repo, one backup is verified", {
     remedy: "Add --repo file:///…, or name a backup of the fleet's catalog by its id",
   });
 }
@@ -80,7 +91,8 @@ function requireFleet(
 async function verify(name: string | undefined, flags: VerifyFlags): Promise<void> {
   const { repo, signal, seed, json } = flags;
   const depth = withSeed(flags.depth, seed);
-  const { store, repository } = await openRepositoryUrl(repo, { signal });
+  const caps = capsOf(flags);
+  const { store, repository } = await openRepositoryUrl(repo, { caps, signal });
   const keys =
     depth.kind === "quick" ? undefined : { identity: await unlock(repository, flags, { signal }) };
   const headers = await selectBackups(store, { name, ...flags }, { signal });

@@ -1,0 +1,53 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { createTransferCap, type TransferCaps } from "../../agent/store/transfer-limit.ts";
+import { parseRate } from "../../agent/store/transfer-rate.ts";
+import { DbctlError } from "../../core/errors.ts";
+
+// Caps on what goes to a repository and comes from it, for the commands that move much.
+
+/** Bytes per second; 0 is no limit. */
+export interface TransferFlags {
+  uploadLimit?: number;
+  downloadLimit?: number;
+}
+
+export function addTransferOptions(command: Command): Command {
+  return command
+    .addOption(rateOption("--upload-limit <rate>", "send to the repository"))
+    .addOption(rateOption("--download-limit <rate>", "read from the repository"));
+}
+
+function rateOption(flags: string, act: string): Option {
+  const name = flags.startsWith("--upload") ? "UPLOAD" : "DOWNLOAD";
+  return new Option(flags, `${act} at most so much: 100MB/s, 100MiB/s, 800Mbps; 0 is no limit`)
+    .env(`DBCTL_${name}_LIMIT`)
+    .argParser((text: string) => {
+      try {
+        return parseRate(text);
+      } catch (error) {
+        throw new InvalidArgumentError((error as Error).message);
+      }
+    });
+}
+
+/** One cap for all threads of the job. */
+export function capsOf({ uploadLimit = 0, downloadLimit = 0 }: TransferFlags): TransferCaps {
+  const upload = createTransferCap(uploadLimit);
+  const download = createTransferCap(downloadLimit);
+  return {
+    ...(upload === undefined ? {} : { upload }),
+    ...(download === undefined ? {} : { download }),
+  };
+}
+
+/** The fleet's hosts do the work there. */
+export function refuseTransferOptions(command: Command): void {
+  for (const [name, flag] of [
+    ["uploadLimit", "--upload-limit"],
+    ["downloadLimit", "--download-limit"],
+  ] as const)
+    if (command.getOptionValueSource(name) === "cli")
+      throw new DbctlError("usage", `Cannot use ${flag}: a host of the fleet does the work`, {
+        remedy: "Leave it out, or set DBCTL_UPLOAD_LIMIT and DBCTL_DOWNLOAD_LIMIT for its agent",
+      });
+}
