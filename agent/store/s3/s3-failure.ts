@@ -92,6 +92,13 @@ function specialOf(name: string, source: string | undefined): Special | undefine
   // Another request was creating the object in the same moment.
   if (name === "ConditionalRequestConflict" || name === "OperationAborted")
     return { code: "busy", remedy: "Try again", retryable: true };
+  // The bytes were changed on their way.
+  if (name === "BadDigest" || name === "XAmzContentSHA256Mismatch")
+    return {
+      code: "store-io",
+      remedy: "Check what stands between here and the store",
+      retryable: true,
+    };
   if (name === "InvalidStorageClass")
     return { code: "store-io", remedy: "Name a storage-class that this store has" };
   if (badCertificates.test(name))

@@ -5,6 +5,7 @@ import {
   type ListObjectVersionsCommandOutput,
 } from "@aws-sdk/client-s3";
 import { DbctlError } from "../../../core/errors.ts";
+import type { OverwrittenObject } from "../object-store.ts";
 import { objectExists } from "../object-errors.ts";
 import type { Page, PageOptions } from "../remote/remote-client.ts";
 import {
@@ -81,7 +82,15 @@ export class S3Versions {
 
   async first(key: string, { signal }: Waiting): Promise<FirstVersion | undefined> {
     let open: VersionsOfKey | undefined;
-    for await (const page of this.#pagesOf(key, { signal })) [open] = groupByKey(page, open);
+    let from: Marker | undefined = {};
+    while (from !== undefined) {
+      const { entries, next }: { entries: Entry[]; next?: Marker } = await this.#pageOf(key, {
+        from,
+        signal,
+      });
+      [open] = groupByKey(entries, open);
+      from = next;
+    }
     return open && firstVersions([open], this.#requests.place.prefix)[0];
   }
 
@@ -115,14 +124,18 @@ export class S3Versions {
     };
   }
 
-  /** Objects on which something was written later, or which something hides. */
-  async *overwritten(prefix: string, { signal }: Waiting): AsyncGenerator<FirstVersion, void> {
-    let token: string | undefined;
-    do {
-      const page = await this.#firstsPage(prefix, { folders: false, token, signal });
-      for (const object of page.objects) if (object.later > 0) yield object;
-      token = page.next;
-    } while (token !== undefined);
+  /** One page of the objects on which something was put later, or which something hides. */
+  async overwrittenPage(
+    prefix: string,
+    { token, signal }: { token?: string } & Waiting,
+  ): Promise<{ objects: OverwrittenObject[]; next?: string }> {
+    if ((await this.areKept({ signal })) !== true) return { objects: [] };
+    const { objects, next } = await this.#firstsPage(prefix, { folders: false, token, signal });
+    const over = objects.filter(({ later }) => later > 0);
+    return {
+      objects: over.map(({ key, later }) => ({ key, later })),
+      ...(next === undefined ? {} : { next }),
+    };
   }
 
   /**
@@ -134,13 +147,17 @@ export class S3Versions {
     { signal, refused }: Waiting & { refused: (id: string, error: unknown) => Promise<unknown> },
   ): Promise<void> {
     this.forget(key);
-    for await (const page of this.#pagesOf(key, { signal }))
-      for (const versionId of page.map(({ id }) => id))
+    for (let isMore = true; isMore;) {
+      // From the start each time: some servers lose their place among what is being removed.
+      const page = await this.#pageOf(key, { signal });
+      for (const { id } of page.entries)
         try {
-          await this.#remove(key, versionId, signal);
+          await this.#remove(key, id, signal);
         } catch (error) {
-          throw await refused(versionId, error);
+          throw await refused(id, error);
         }
+      isMore = page.next !== undefined;
+    }
   }
 
   async #remove(key: string, versionId: string, signal: AbortSignal): Promise<void> {
@@ -150,19 +167,17 @@ export class S3Versions {
     );
   }
 
-  /** Entries of exactly this key, page by page, newest first. */
-  async *#pagesOf(key: string, { signal }: Waiting): AsyncGenerator<Entry[], void> {
-    let from: Marker = {};
-    for (;;) {
-      const output = await this.#list(key, { folders: false, from, signal });
-      const { Key } = this.#requests.at(key);
-      const page = entriesOf(output).filter((entry) => entry.key === Key);
-      if (page.length > 0) yield page;
-      // Other keys that begin with ours come after it.
-      const isMore = output.IsTruncated === true && output.NextKeyMarker === Key;
-      if (!isMore) return;
-      from = markerOf(output);
-    }
+  /** Entries of exactly this key, newest first; `next` when there are more. */
+  async #pageOf(
+    key: string,
+    { from = {}, signal }: { from?: Marker } & Waiting,
+  ): Promise<{ entries: Entry[]; next?: Marker }> {
+    const output = await this.#list(key, { folders: false, from, signal });
+    const { Key } = this.#requests.at(key);
+    const entries = entriesOf(output).filter((entry) => entry.key === Key);
+    // Other keys that begin with ours come after it.
+    const isMore = output.IsTruncated === true && output.NextKeyMarker === Key;
+    return isMore ? { entries, next: markerOf(output) } : { entries };
   }
 
   async #firstsPage(
