@@ -56,9 +56,8 @@ describe("a MariaDB session for statements of others", () => {
   test("begins again after a deadlock, so that two sessions both come through", async () => {
     await run("create table pair (a int primary key)");
     const low = Array.from({ length: 200 }, (_, n) => `replace into pair values (${n})`);
-    const all = [...low, ...low.toReversed()];
     for (let round = 0; round < 5; round++)
-      await Promise.all([runAll(session, ...all), runAll(second, ...all.toReversed())]);
+      await Promise.all([runAll(session, ...low), runAll(second, ...low.toReversed())]);
     assert.equal(await ask("select count(*) from pair"), "200");
   });
 
