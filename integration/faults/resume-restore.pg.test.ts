@@ -137,6 +137,29 @@ test("a server that crashes during a restore loses no step that it has recorded"
   await assertExact("crash");
 });
 
+test("a restore into a database that was there goes on, unless its tables were changed", async () => {
+  await ask("create database mine");
+  const child = dbctl.start(...restoreTo("mine"));
+  const ended = finish(child);
+  await waitForParts(child, "mine", 3);
+  child.kill("SIGKILL");
+  await ended;
+  const refuse = async (code: string, ...flags: string[]) => {
+    const { document } = await dbctl.run(...restoreTo("mine"), ...flags, "--json");
+    assert.equal(document.error.code, code, document.error.message);
+    return document.error;
+  };
+  const { message, remedy } = await refuse("target-not-empty");
+  assert.match(message, /it holds an unfinished restore of backup 2/);
+  assert.match(remedy, /--resume.*--discard/);
+  await refuse("engine-refused", "--discard");
+  await ask("create table public.stranger (id int primary key)", "mine");
+  assert.match((await refuse("target-changed", "--resume")).message, /table stranger is not in/);
+  await ask("drop table public.stranger", "mine");
+  await dbctl.ok(...restoreTo("mine"), "--resume");
+  await assertExact("mine");
+});
+
 test("Ctrl-C of a restore keeps what is loaded; --discard drops it", async () => {
   const child = dbctl.start(...restoreTo("stopped"), "--create", "--json");
   const ended = finish(child);
