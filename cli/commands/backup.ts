@@ -21,10 +21,11 @@ import {
   waitOption,
 } from "./options.ts";
 import {
-  addTransferOptions,
   capsOf,
+  downloadLimitOption,
   refuseTransferOptions,
   type TransferFlags,
+  uploadLimitOption,
 } from "./transfer-options.ts";
 
 interface BackupFlags extends Omit<FleetBackupFlags, "signal">, TransferFlags {
@@ -39,7 +40,7 @@ type DirectFlags = Pick<BackupFlags, "jobs" | "allowMissing" | "freshEpoch" | "j
   };
 
 export function backupCommand(signal: AbortSignal): Command {
-  return addTransferOptions(new Command("backup"))
+  return new Command("backup")
     .description("Backs up databases, consistently, encrypted and deduplicated.")
     .argument("[databases...]", "one URL (postgres://…, mariadb://…), or names: host/database …")
     .option("--all", "every database of the fleet that has a policy", false)
@@ -47,6 +48,8 @@ export function backupCommand(signal: AbortSignal): Command {
     .addOption(waitOption)
     .addOption(directRepoOption)
     .addOption(jobsOption)
+    .addOption(uploadLimitOption)
+    .addOption(downloadLimitOption)
     .option("--allow-missing", "make a partial backup when objects cannot be backed up", false)
     .option(
       "--fresh-epoch",

@@ -26,10 +26,11 @@ import {
   waitOption,
 } from "./options.ts";
 import {
-  addTransferOptions,
   capsOf,
+  downloadLimitOption,
   refuseTransferOptions,
   type TransferFlags,
+  uploadLimitOption,
 } from "./transfer-options.ts";
 
 interface RestoreFlags extends KeyFlags, TransferFlags {
@@ -46,7 +47,7 @@ interface RestoreFlags extends KeyFlags, TransferFlags {
 type DirectFlags = RestoreFlags & { repo: string; signal: AbortSignal };
 
 export function restoreCommand(signal: AbortSignal): Command {
-  return addTransferOptions(new Command("restore"))
+  return new Command("restore")
     .description("Restores a backup into a database, and proves every table by its digest.")
     .argument("<backup>", "an id; of a repository also latest, or host/db:latest")
     .addOption(directRepoOption)
@@ -58,6 +59,8 @@ export function restoreCommand(signal: AbortSignal): Command {
     .addOption(discardOption)
     .addOption(deletedOption)
     .addOption(jobsOption)
+    .addOption(uploadLimitOption)
+    .addOption(downloadLimitOption)
     .addOption(waitOption)
     .addOption(jsonOption)
     .addHelpText(

@@ -11,23 +11,26 @@ export interface TransferFlags {
   downloadLimit?: number;
 }
 
-export function addTransferOptions(command: Command): Command {
-  return command
-    .addOption(rateOption("--upload-limit <rate>", "send to the repository"))
-    .addOption(rateOption("--download-limit <rate>", "read from the repository"));
-}
+export const uploadLimitOption = new Option(
+  "--upload-limit <rate>",
+  "send to the repository at most so much: 100MB/s, 100MiB/s, 800Mbps; 0 is no limit",
+)
+  .env("DBCTL_UPLOAD_LIMIT")
+  .argParser(parseLimit);
 
-function rateOption(flags: string, act: string): Option {
-  const name = flags.startsWith("--upload") ? "UPLOAD" : "DOWNLOAD";
-  return new Option(flags, `${act} at most so much: 100MB/s, 100MiB/s, 800Mbps; 0 is no limit`)
-    .env(`DBCTL_${name}_LIMIT`)
-    .argParser((text: string) => {
-      try {
-        return parseRate(text);
-      } catch (error) {
-        throw new InvalidArgumentError((error as Error).message);
-      }
-    });
+export const downloadLimitOption = new Option(
+  "--download-limit <rate>",
+  "read from the repository at most so much: 100MB/s, 100MiB/s, 800Mbps; 0 is no limit",
+)
+  .env("DBCTL_DOWNLOAD_LIMIT")
+  .argParser(parseLimit);
+
+function parseLimit(text: string): number {
+  try {
+    return parseRate(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 /** One cap for all threads of the job. */

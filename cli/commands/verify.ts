@@ -22,10 +22,11 @@ import {
   waitOption,
 } from "./options.ts";
 import {
-  addTransferOptions,
   capsOf,
+  downloadLimitOption,
   refuseTransferOptions,
   type TransferFlags,
+  uploadLimitOption,
 } from "./transfer-options.ts";
 
 interface VerifyFlags extends KeyFlags, TransferFlags {
@@ -39,7 +40,7 @@ interface VerifyFlags extends KeyFlags, TransferFlags {
 }
 
 export function verifyCommand(signal: AbortSignal): Command {
-  return addTransferOptions(new Command("verify"))
+  return new Command("verify")
     .description(
       "Reads, opens and hashes everything that backups refer to, and names what is damaged.",
     )
@@ -51,6 +52,8 @@ export function verifyCommand(signal: AbortSignal): Command {
     .addOption(seedOption)
     .addOption(identityOption)
     .addOption(passphraseOption)
+    .addOption(uploadLimitOption)
+    .addOption(downloadLimitOption)
     .option("--host <host>", "without --repo: whose agent verifies (the backup's own host)")
     .addOption(waitOption)
     .addOption(jsonOption)
