@@ -2,6 +2,7 @@ import type { CheckDepth } from "../repository/check-depth.ts";
 import { describeDepth } from "../repository/check-depth.ts";
 import type { VerifiedBackup } from "../verify/verify-result.ts";
 import { readControl } from "./check-control.ts";
+import { checkOverwritten } from "./check-overwritten.ts";
 import { checkInstance, type InstanceCheck } from "./check-instance.ts";
 import { checkUnexplained } from "./check-removed.ts";
 import type { Looked } from "./check-deep.ts";
@@ -63,7 +64,7 @@ export async function* checkRepository(
   for (const instance of new Set([...facts.marks.keys()].map((name) => name.split("/")[0] ?? "")))
     if (!seen.has(instance))
       findings.push(...checkUnexplained({ instance, manifests: new Map() }, facts, check));
-  findings.push(...strangers);
+  findings.push(...strangers, ...(await checkOverwritten(store, { signal })));
   const opened = identity !== undefined && depth.kind !== "quick";
   const head = { at: at.toISOString(), depth: describeDepth(depth), opened };
   yield { kind: "finished", result: { ...head, ...sums, findings, backups } };
