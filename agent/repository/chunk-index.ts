@@ -95,10 +95,16 @@ export class ChunkIndex implements Disposable {
   }
 }
 
-/** WAL: readers in other threads go on while a pack is added. It is a cache: NORMAL is enough. */
+/**
+ * WAL: readers in other threads go on while a pack is added. It is a cache: NORMAL is enough. 8 MB of
+ * memory for every thread hold all but the leaves of the tree of ten million chunks: what is not
+ * there costs one read. A long log spares the disk: a pack's chunks lie all over the file.
+ */
 const schema = `
   pragma journal_mode = wal;
   pragma synchronous = normal;
+  pragma cache_size = -8000;
+  pragma wal_autocheckpoint = 4000;
   create table if not exists packs (
     number integer primary key, pack text not null unique, size integer not null
   ) strict;

@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- --megabytes N --runs N --jobs N --only postgres|mariadb|memory|fleet]`: wall time,
- * processor time and peak memory of dbctl beside the tools people use now, on the same generated
+ * `npm run bench [-- --megabytes N --runs N --jobs N --only NAME]`, where NAME is postgres, mariadb,
+ * memory, fleet or chunk-index: wall time, processor time and peak memory of dbctl beside the tools people use now, on the same generated
  * data. Runs are paired (ours, theirs, ours, …), figures are medians, ratios are ours ÷ theirs.
  */
 import { parseArgs } from "node:util";
+import { benchChunkIndex } from "./chunk-index.ts";
 import { benchFleet } from "./fleet.ts";
 import { benchMariadb } from "./mariadb.ts";
 import { benchMemory } from "./memory.ts";
@@ -30,3 +31,5 @@ if (wanted("fleet")) await benchFleet({ agents: 200, databases: 5 });
 // Takes minutes and 10 GB of disk: only when asked for.
 if (values.only === "memory")
   await benchMemory({ megabytes: number(values.megabytes, 4096), jobs });
+// Measures the process that it runs in.
+if (values.only === "chunk-index") await benchChunkIndex({ chunks: 10_000_000 });
