@@ -38,6 +38,7 @@ test("deleteBackup() refuses the last good backup of a database, whatever else i
   objects.set(manifestKey(broken), Buffer.from("broken"));
   const last = { code: "access-denied", message: /last good one of h\/shop/ };
   await assert.rejects(deleteBackup(one, deleting(store)), last);
+  assert.equal((await readMarkState(store, one, { signal })).number, 0, "it was not even marked");
   await assert.rejects(deleteBackup(elsewhere.header, deleting(store)), last);
   await deleteBackup(partial, deleting(store));
   const two = (await backUp(scratch, { streams: streams() })).header;

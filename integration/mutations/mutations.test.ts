@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { makeScratchFolder } from "../fixtures/scratch-folder.ts";
 import { commitOrder } from "./commit-order.ts";
+import { deletion } from "./deletion.ts";
 import type { Mutation } from "./mutation.ts";
 import { packing } from "./packing.ts";
 
@@ -14,7 +15,7 @@ import { packing } from "./packing.ts";
 // that watch over it are run there.
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const mutations: readonly Mutation[] = [...packing, ...commitOrder];
+const mutations: readonly Mutation[] = [...packing, ...commitOrder, ...deletion];
 
 describe("the tests find", { concurrency: 2 }, () => {
   for (const mutation of mutations)
