@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { pipeline } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { DbctlError } from "../../core/errors.ts";
+import { damagedDump } from "./refused-dump.ts";
 import type { Reading, Survey } from "./statement.ts";
 
 /** A file and how it is compressed. */
@@ -13,8 +14,9 @@ export interface DumpFile {
 }
 
 const readBytes = 1 << 20;
-/** What is looked at to tell formats apart. */
+/** What is looked at to tell formats apart; pieces of which damage takes only the last. */
 const headBytes = 64 << 10;
+const headPieceBytes = 4 << 10;
 
 /** Beginnings of files: RFC 1952, RFC 8878, and the formats' own descriptions. */
 const compressions: { head: string; name: "gzip" | "zstd" }[] = [
@@ -51,14 +53,15 @@ export async function readHead(file: DumpFile, signal: AbortSignal): Promise<Buf
   const pieces: Buffer[] = [];
   let size = 0;
   try {
-    for await (const piece of readExpanded(file, { signal })) {
+    for await (const piece of readExpanded(file, { signal, pieceBytes: headPieceBytes })) {
       pieces.push(piece);
       size += piece.length;
       if (size >= headBytes) break;
     }
   } catch (error) {
-    // What is damaged further on is told by who reads all of it.
     if (!(error instanceof BadStream)) throw error;
+    // What is damaged further on is told by who reads all of it.
+    if (size === 0) throw damagedDump(file.path, error.message);
   }
   return Buffer.concat(pieces).subarray(0, headBytes);
 }
@@ -78,11 +81,11 @@ export class BadStream extends Error {
 /** What is in the file, expanded, in pieces that are not used again. Rejects with a `BadStream`. */
 export async function* readExpanded(
   file: DumpFile,
-  { signal, onRead }: Reading,
+  { signal, onRead, pieceBytes = readBytes }: Reading & { pieceBytes?: number },
 ): AsyncGenerator<Buffer> {
   const stored = createReadStream(file.path, { highWaterMark: readBytes });
   if (onRead !== undefined) stored.on("data", (piece) => onRead(piece.length));
-  const options = { chunkSize: readBytes };
+  const options = { chunkSize: pieceBytes };
   const expanded =
     file.compression === "gzip"
       ? createGunzip(options)

@@ -77,13 +77,14 @@ export class ScriptSurvey {
   > {
     const { tool, toolVersion, serverVersion, facts, isComplete } = this.#header;
     this.#endTable();
+    const truncated = { kind: "truncated", place: end, lastTable: this.#lastTable } as const;
     if (!isComplete)
       this.#damage ??= {
-        kind: "truncated",
+        ...truncated,
         what: `the last line that ${tool ?? "the tool"} writes is missing`,
-        place: end,
-        lastTable: this.#lastTable,
       };
+    if (this.#statements === 0 && this.#refusals.length === 0)
+      this.#damage ??= { ...truncated, what: "no statement is in it" };
     return {
       tool,
       toolVersion,
