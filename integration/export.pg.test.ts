@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
+import { createExporter } from "../agent/adapters.ts";
+import type { BackupBody } from "../agent/backup/backup-body.ts";
+import { exportBackup } from "../agent/export/export-backup.ts";
+import { openBackupByName } from "../cli/direct/open-repository-url.ts";
 import { comparePostgres } from "./fixtures/compare-databases.ts";
 import { type PostgresServer, startPostgres } from "./fixtures/postgres-server.ts";
 import { createPostgresPartitions, createPostgresShop } from "./fixtures/postgres-shop.ts";
@@ -25,7 +29,10 @@ before(async () => {
   await createPostgresPartitions({ server, database: "shop" }, { rowCount: 500 });
   await dbctl.ok("backup", server.url("shop"), "--repo", dbctl.repo);
 });
-after(async () => await resources.disposeAsync());
+after(async () => {
+  delete process.env["PGCLIENTENCODING"];
+  await resources.disposeAsync();
+});
 
 const at = (name: string) => join(dbctl.folder, name);
 const exporting = (...flags: string[]) => {
@@ -36,6 +43,10 @@ const exporting = (...flags: string[]) => {
 /** Loads a file as the vendor's client does, into a new database. */
 async function load(file: string, database: string): Promise<string> {
   await psql(server, "postgres", `create database ${database} template template0`);
+  return await loadInto(file, database);
+}
+
+async function loadInto(file: string, database: string): Promise<string> {
   const where = ["-h", server.socketFolder, "-p", String(server.port), "-U", "postgres"];
   const how = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", file];
   const { stderr } = await execute("psql", [...where, ...how], { maxBuffer: 1 << 28 });
@@ -127,16 +138,79 @@ test("JSON lines hold each row; numbers that JSON cannot hold are strings", asyn
 });
 
 test("what is there already is refused, and a pattern that matches nothing names the nearest", async () => {
-  const there = await dbctl.run(...exporting("--to", at("shop.sql"), "--json"));
+  await writeFile(at("there"), "another's");
+  const there = await dbctl.run(...exporting("--to", at("there"), "--json"));
   assert.equal(there.code, 73);
   assert.equal(there.document.error.code, "target-exists");
+  const plan = await dbctl.ok(...exporting("--to", at("never"), "--dry-run"));
+  assert.ok(Number(plan["tables"]) > 15 && plan["dryRun"] === true);
   const unmatched = await dbctl.run(
     ...exporting("--include", "odrers", "--to", at("none"), "--json"),
   );
   assert.equal(unmatched.code, 2);
   assert.match(unmatched.document.error.remedy, /mean orders/);
   const left = (await readdir(dbctl.folder)).filter(
-    (name) => name.includes(".part") || name === "none",
+    (name) => name.includes(".part") || /none|never/.test(name),
   );
   assert.deepEqual(left, []);
+});
+
+test("an export that is interrupted leaves nothing behind", async () => {
+  const { repo, identity } = dbctl;
+  for (const form of ["sql", "csv"] as const) {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const backup = await openBackupByName("latest", { repo, identity, signal });
+    const parts = { backup, exporterOf: ({ facts }: BackupBody) => createExporter(facts) };
+    const which = { include: [], exclude: [], allowNoMatch: false };
+    const run = async () => {
+      for await (const event of exportBackup(parts, { ...which, form, to: at("half"), signal }))
+        if (event.kind === "written") stop.abort(new Error("stopped"));
+    };
+    await assert.rejects(run(), /stopped/);
+    const left = (await readdir(dbctl.folder)).filter((name) => /half|[.]part/.test(name));
+    assert.deepEqual(left, []);
+  }
+});
+
+test("text of other encodings comes through: as it is in SQL, as UTF-8 in CSV", async () => {
+  // What psql sends is UTF-8 here, whatever the database's encoding.
+  process.env["PGCLIENTENCODING"] = "UTF8";
+  const create = (name: string, encoding: string) =>
+    psql(server, "postgres", `create database ${name} template template0 encoding '${encoding}'`);
+  await create("latin", "LATIN1");
+  await create("ascii", "SQL_ASCII");
+  await psql(
+    server,
+    "latin",
+    String.raw`create type "Ö" as enum ('ä', 'b');
+     create table "größe" (a text, "ß" "Ö"[]); create table nothing ();
+     insert into "größe" values ('Größe \u00a4', '{ä,b}'), (null, null); insert into nothing default values;
+     create domain yes as boolean; create table typed (a yes, b bytea, c "Ö"); insert into typed values (true, '\x00ff', 'ä')`,
+  );
+  await psql(
+    server,
+    "ascii",
+    String.raw`create table t (a text); insert into t values (E'\xff\xfe')`,
+  );
+  for (const name of ["latin", "ascii"]) {
+    await dbctl.ok("backup", server.url(name), "--repo", dbctl.repo);
+    await dbctl.ok(...exporting("--to", at(`${name}.sql`)));
+    const copy = `${name}_copy`;
+    await create(copy, name === "latin" ? "LATIN1" : "SQL_ASCII");
+    assert.equal(await loadInto(at(`${name}.sql`), copy), "");
+    const databases = [name, copy].map((database) => ({ server, database }));
+    const [source, loaded] = databases;
+    assert.ok(source !== undefined && loaded !== undefined);
+    assert.deepEqual(await comparePostgres(source, loaded), []);
+  }
+  const refused = await dbctl.run(...exporting("--format", "csv", "--to", at("no"), "--json"));
+  assert.equal(refused.document.error.code, "object-unsupported");
+  assert.match(
+    refused.document.error.message,
+    /column a of public\.t, row 1: it is no text in utf-8/,
+  );
+  assert.equal(await load(at("latin.sql"), "unicode"), "");
+  const query = 'select * from "größe"';
+  assert.equal(await psql(server, "unicode", query), await psql(server, "latin", query));
 });

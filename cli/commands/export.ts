@@ -1,11 +1,13 @@
 import { Command, Option } from "commander";
 import { createExporter } from "../../agent/adapters.ts";
+import type { BackupBody } from "../../agent/backup/backup-body.ts";
 import type { RowForm } from "../../agent/engines/export/exporter.ts";
 import {
   exportBackup,
   type ExportEvent,
   type ExportResult,
 } from "../../agent/export/export-backup.ts";
+import { DbctlError } from "../../core/errors.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import type { KeyFlags } from "../direct/held-keys.ts";
 import { openBackupByName } from "../direct/open-repository-url.ts";
@@ -18,7 +20,6 @@ import {
   identityOption,
   jsonOption,
   passphraseOption,
-  requireRepo,
 } from "./options.ts";
 
 interface ExportFlags extends KeyFlags {
@@ -30,6 +31,7 @@ interface ExportFlags extends KeyFlags {
   /** Commander's name for `--allow-no-match`. */
   allowNoMatch: boolean;
   deleted: boolean;
+  dryRun: boolean;
   json: boolean;
 }
 
@@ -54,6 +56,7 @@ export function exportCommand(signal: AbortSignal): Command {
     .option("--exclude <pattern>", "not the rows of these tables; may be repeated", patternOf, [])
     .option("--allow-no-match", "a pattern may match no table", false)
     .addOption(deletedOption)
+    .option("--dry-run", "say what would be written, and write nothing", false)
     .addOption(jsonOption)
     .addHelpText("after", help)
     .action(async (name: string, flags: ExportFlags) => await run(name, flags, signal));
@@ -71,22 +74,31 @@ Examples:
     --format csv --include 'shop.order*' --to orders`;
 
 async function run(name: string, flags: ExportFlags, signal: AbortSignal): Promise<void> {
-  const { format: form, to, json } = flags;
+  const { repo, format: form, to, dryRun, json } = flags;
+  if (repo === undefined) throw noRepository();
   const startedAt = performance.now();
-  const backup = await openBackupByName(name, { ...flags, repo: requireRepo(flags.repo), signal });
-  const { include, exclude, allowNoMatch } = flags;
-  const selection = { include, exclude, allowNoMatch };
-  const result = await follow(
-    exportBackup(
-      { backup, exporterOf: ({ facts }) => createExporter(facts) },
-      { form, to, ...selection, signal },
-    ),
-  );
-  const seconds = (performance.now() - startedAt) / 1000;
+  const backup = await openBackupByName(name, { ...flags, repo, signal });
+  const parts = { backup, exporterOf: ({ facts }: BackupBody) => createExporter(facts) };
+  const last = await follow(exportBackup(parts, { ...flags, form, signal }), dryRun);
   const { id, state, source } = backup.header;
+  const told = { backup: id, state, source, format: form, to };
+  if (last.kind === "checked") {
+    const { tables, bytes } = last;
+    const line = `Backup ${id} would be written to ${to}: ${tables} tables, ${formatBytes(bytes)} of rows.`;
+    await printResult({ ...told, tables, bytes, dryRun }, { json, lines: [line] });
+    return;
+  }
+  const { result } = last;
+  const seconds = (performance.now() - startedAt) / 1000;
   const rows = result.tables.reduce((sum, table) => sum + table.rows, 0);
-  const document = { backup: id, state, source, format: form, to, rows, ...result, seconds };
+  const document = { ...told, rows, ...result, seconds };
   await printResult(document, { json, lines: describe({ id, state, to, rows, seconds }, result) });
+}
+
+function noRepository(): DbctlError {
+  return new DbctlError("usage", "Cannot export: --repo is missing", {
+    remedy: "Add --repo file:///…, or set DBCTL_REPO",
+  });
 }
 
 interface Told {
@@ -112,11 +124,14 @@ function describe({ id, state, to, rows, seconds }: Told, result: ExportResult):
   return lines;
 }
 
-async function follow(events: AsyncIterable<ExportEvent>): Promise<ExportResult> {
+type Ended = ExportEvent & { kind: "checked" | "finished" };
+
+async function follow(events: AsyncIterable<ExportEvent>, dryRun: boolean): Promise<Ended> {
   using progress = new Progress();
   for await (const event of events) {
     switch (event.kind) {
       case "checked":
+        if (dryRun) return event;
         progress.begin(`exporting ${event.tables} tables`, event.bytes);
         break;
       case "table-begun":
@@ -125,7 +140,7 @@ async function follow(events: AsyncIterable<ExportEvent>): Promise<ExportResult>
         progress.add(event.bytes);
         break;
       case "finished":
-        return event.result;
+        return event;
       default:
         return unreachable(event);
     }

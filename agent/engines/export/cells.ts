@@ -38,12 +38,19 @@ export interface PartOfValue {
 /** All of a value, which most pieces are. */
 export const whole: PartOfValue = { first: true, last: true };
 
+/** A value up to this is put together again before it is written. */
+const joinBytes = 1 << 20;
+
 /** Takes stored values, decodes and converts them, and hands them to a form. */
 export class CellDecoder {
   readonly #table: TableData;
   readonly #columns: CellColumn[];
   readonly #out: RowFormatter;
   #converter: TextDecoder | undefined;
+  /** Pieces of a value that is not passed on yet. */
+  #joined: Buffer[] = [];
+  #joinedBytes = 0;
+  #isPassing = false;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #row = 1n;
@@ -59,6 +66,12 @@ export class CellDecoder {
   }
 
   piece(at: number, bytes: Buffer, part: PartOfValue): void {
+    if (part.first && part.last) return this.#take(at, bytes, part);
+    const joined = this.#join(bytes, part.last);
+    if (joined !== undefined) this.#take(at, joined.bytes, joined.part);
+  }
+
+  #take(at: number, bytes: Buffer, part: PartOfValue): void {
     const column = this.#columns[at];
     if (column === undefined) throw new RangeError("Cannot write a value without column");
     if (column.kind === "bytes") return this.#out.bytes(at, bytes, part);
@@ -70,6 +83,22 @@ export class CellDecoder {
   endRow(): void {
     this.#row++;
     this.#out.endRow();
+  }
+
+  /** A value is written the same wherever it was cut, unless it is large. */
+  #join(bytes: Buffer, last: boolean): { bytes: Buffer; part: PartOfValue } | undefined {
+    if (this.#isPassing) {
+      this.#isPassing = !last;
+      return { bytes, part: { first: false, last } };
+    }
+    this.#joined.push(Buffer.from(bytes));
+    this.#joinedBytes += bytes.length;
+    if (!last && this.#joinedBytes <= joinBytes) return undefined;
+    const all = Buffer.concat(this.#joined);
+    this.#joined = [];
+    this.#joinedBytes = 0;
+    this.#isPassing = !last;
+    return { bytes: all, part: { first: true, last } };
   }
 
   #decode(at: number, { name, decode }: CellColumn, value: Buffer): void {

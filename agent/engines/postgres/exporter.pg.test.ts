@@ -11,7 +11,15 @@ import type { RowForm } from "../export/exporter.ts";
 import { createPostgresExporter } from "./exporter.ts";
 
 let server: PostgresServer;
-before(async () => (server = await startPostgres(15)));
+/** By name: a type's oid, and that of its array. */
+let oids: Map<string, number[]>;
+before(async () => {
+  server = await startPostgres(15);
+  const sql = "SELECT oid::regtype, oid, typarray FROM pg_type";
+  const lines = (await copyOut(sql)).toString().split("\n");
+  const fields = lines.map((line) => line.split("\t"));
+  oids = new Map(fields.map(([name = "", ...own]) => [name, own.map(Number)]));
+});
 after(async () => await server[Symbol.asyncDispose]());
 
 const execute = promisify(execFile);
@@ -64,17 +72,30 @@ function write(table: TableData, form: RowForm, bytes: Buffer, size = bytes.leng
   return Buffer.concat(pieces);
 }
 
-/** A SELECT of one column of a type, its oid, and that of its array. */
-async function rowsOf(type: string, values: string) {
-  const [oid, array] = (
-    await copyOut(`SELECT oid, typarray FROM pg_type WHERE oid = '${type}'::regtype`)
-  )
-    .toString()
-    .split("\t")
-    .map(Number);
+/** A SELECT of values of a type and of arrays of them, and the columns' types. */
+function rowsOf(type: string, values: string) {
+  const name = type.replace(/\(.*/, "");
+  const [oid = 0, array = 0] = oids.get(names[name] ?? name) ?? [];
   const sql = `SELECT v::${type}, ARRAY[v::${type}, NULL], ARRAY[[v::${type}],[v::${type}]] FROM (${values}) AS x (v)`;
-  return { types: [oid ?? 0, array ?? 0, array ?? 0], sql };
+  return { types: [oid, array, array], sql };
 }
+
+/** What `regtype` calls the types that have another name in SQL. */
+const names: Record<string, string> = {
+  bool: "boolean",
+  varchar: "character varying",
+  char: "character",
+  int2: "smallint",
+  int4: "integer",
+  int8: "bigint",
+  float4: "real",
+  float8: "double precision",
+  time: "time without time zone",
+  timetz: "time with time zone",
+  timestamp: "timestamp without time zone",
+  timestamptz: "timestamp with time zone",
+  varbit: "bit varying",
+};
 
 const of = (...values: string[]) =>
   `VALUES (NULL), ${values.map((value) => `('${value.replaceAll("'", "''")}')`).join(", ")}`;
@@ -232,15 +253,19 @@ const cases: Record<string, string> = {
 
 for (const [type, values] of Object.entries(cases)) {
   test(`values of ${type} and their arrays are written as the server writes them`, async () => {
-    const { types, sql } = await rowsOf(type, values);
-    const binary = (await copyOut(sql, "(FORMAT binary)")).subarray(19, -2);
+    const { types, sql } = rowsOf(type, values);
+    const [all, lines, comma] = await Promise.all([
+      copyOut(sql, "(FORMAT binary)"),
+      copyOut(sql),
+      copyOut(sql, "(FORMAT csv)"),
+    ]);
+    const binary = all.subarray(19, -2);
+    const csv = comma.toString();
     const table = tableOf(types);
     for (const size of [binary.length, 1, 7])
-      assert.equal(write(table, "sql", binary, size).toString(), (await copyOut(sql)).toString());
-    const csv = (await copyOut(sql, "(FORMAT csv)")).toString();
+      assert.equal(write(table, "sql", binary, size).toString(), lines.toString());
     assert.equal(write(table, "csv", binary).toString().replaceAll("\r\n", "\n"), csv);
-    const lines = await copyOut(sql);
-    const text = write(tableOf(types, "postgres-copy-text"), "csv", lines).toString();
+    const text = write(tableOf(types, "postgres-copy-text"), "csv", lines, 3).toString();
     assert.equal(text.replaceAll("\r\n", "\n"), csv);
   });
 }
