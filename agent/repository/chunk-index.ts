@@ -88,7 +88,7 @@ export class ChunkIndex implements Disposable {
       const what = cause instanceof Error ? cause.message : String(cause);
       throw new DbctlError("system-failed", `Cannot use the chunk index ${this.#path}: ${what}`, {
         remedy:
-          "Check the disk of the state folder; then back up with --fresh-epoch, which begins a new index",
+          "Check the disk of the state folder; then make the index anew with dbctl repo reindex, or back up with --fresh-epoch",
         cause,
       });
     }

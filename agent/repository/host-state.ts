@@ -1,14 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DbctlError } from "../../core/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { ChunkIndex } from "./chunk-index.ts";
+import { type CompletedIndex, completeIndex } from "./complete-index.ts";
 import type { EpochKeys } from "./epoch.ts";
 import { epochKeysOf, sealEpochFile } from "./epoch-file.ts";
 import { newTimedId, parseInstanceId } from "./identifier.ts";
 import { findEpochFile } from "./find-epoch-file.ts";
-import { endedKey, epochKey, manifestKey, packPrefix } from "./object-key.ts";
+import { endedKey, epochKey, manifestKey } from "./object-key.ts";
 import type { RepositoryInfo } from "./open-repository.ts";
 import { lockFile } from "./process-lock.ts";
 import { generateSigningKey, type SigningKey } from "./signer.ts";
@@ -46,12 +48,44 @@ export async function openHostState(options: HostStateOptions): Promise<HostStat
   const known = loaded && (await settlePending(loaded, { store, signal }));
   let saved = known;
   if (saved !== undefined && (await isUsable(saved, { store, now, signal })))
-    await healIndex(indexPathOf(folder, saved), saved, { store, signal });
+    await completeIfAllowed(indexPathOf(folder, saved), saved, { store, signal });
   else saved = await beginEpoch(instance, known, options);
   await saveState(folder, saved);
   await removeOldIndexes(folder, saved);
   new ChunkIndex(indexPathOf(folder, saved))[Symbol.dispose]();
   return new HostState(folder, saved, stack.move());
+}
+
+/**
+ * Makes the list of the current epoch's chunks anew, from the packs. Gives undefined when this host
+ * has no state of the server; `busy` while a backup uses it, `store-denied` when it may not read.
+ */
+export async function rebuildIndex(
+  options: Pick<HostStateOptions, "stateDir" | "repository" | "instance" | "store" | "signal">,
+): Promise<CompletedIndex | undefined> {
+  const { stateDir, repository, store, signal } = options;
+  const instance = parseInstanceId(options.instance);
+  const folder = join(stateDir, repository.id, instance);
+  if (!existsSync(folder)) return undefined;
+  using _lock = lockFile(join(folder, "lock.sqlite"), `the state of server ${instance}`);
+  const saved = await loadState(folder);
+  if (saved === undefined) return undefined;
+  const path = indexPathOf(folder, saved);
+  // The old one is given up when the new one is there: a host that may not read keeps it.
+  const fresh = `${path}.new`;
+  await removeFiles(folder, fresh);
+  const done = await completeIndex(fresh, { store, epoch: keysOf(saved), signal });
+  await removeFiles(folder, path, { but: fresh });
+  await rename(fresh, path);
+  return done;
+}
+
+/** Those whose path begins so. */
+async function removeFiles(folder: string, path: string, { but = "" } = {}): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const found = join(folder, name);
+    if (found.startsWith(path) && found !== but) await rm(found);
+  }
 }
 
 /** Held open during one backup. */
@@ -64,7 +98,7 @@ export class HostState implements AsyncDisposable {
   #saved: SavedState;
 
   constructor(folder: string, saved: SavedState, lock: Disposable) {
-    this.epoch = epochKeysOf({ ...saved.epoch, format: 1, signer: saved.signer.public });
+    this.epoch = keysOf(saved);
     this.indexPath = indexPathOf(folder, saved);
     this.#folder = folder;
     this.#lock = lock;
@@ -109,6 +143,10 @@ function nextSequence({ last, pending }: SavedState): number {
   return Math.max(last?.sequence ?? 0, pending?.sequence ?? 0) + 1;
 }
 
+function keysOf({ epoch, signer }: SavedState): EpochKeys {
+  return epochKeysOf({ ...epoch, format: 1, signer: signer.public });
+}
+
 function indexPathOf(folder: string, { epoch }: SavedState): string {
   return join(folder, `index-${epoch.epoch}.sqlite`);
 }
@@ -151,19 +189,13 @@ async function settlePending(saved: SavedState, { store, signal }: Waiting): Pro
   return found === undefined ? saved : { ...saved, last: pending, pending: null };
 }
 
-/** Forgets the chunks of packs that the store does not have, so that they are stored again. */
-async function healIndex(
+/** A host that may not read goes on with the index that it has; a lost one begins empty. */
+async function completeIfAllowed(
   path: string,
-  { epoch }: SavedState,
+  saved: SavedState,
   { store, signal }: Waiting,
 ): Promise<void> {
-  const list = () => Array.fromAsync(store.list(packPrefix(epoch), { signal }));
-  const stored = await ifAllowed(list, undefined);
-  if (stored === undefined) return;
-  const sizes = new Map(stored.map(({ key, size }) => [key.slice(packPrefix(epoch).length), size]));
-  using index = new ChunkIndex(path);
-  const lost = index.packs().filter(({ pack, size }) => sizes.get(pack) !== size);
-  index.dropPacks(lost.map(({ pack }) => pack));
+  await ifAllowed(() => completeIndex(path, { store, epoch: keysOf(saved), signal }), undefined);
 }
 
 /** A host that may only create (SEC-07) is told `store-denied`, and goes on with what it knows. */

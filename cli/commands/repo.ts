@@ -4,6 +4,7 @@ import { repoInitCommand } from "./repo-init.ts";
 import { repoKeysCommand } from "./repo-keys.ts";
 import { repoPinCommand } from "./repo-pin.ts";
 import { repoPruneCommand } from "./repo-prune.ts";
+import { repoReindexCommand } from "./repo-reindex.ts";
 import { repoRightsCommand } from "./repo-rights.ts";
 import { repoShowCommand } from "./repo-show.ts";
 import { repoSyncCommand } from "./repo-sync.ts";
@@ -15,6 +16,7 @@ const verbs = [
   repoKeysCommand,
   repoPinCommand,
   repoPruneCommand,
+  repoReindexCommand,
   repoRightsCommand,
   repoShowCommand,
   repoSyncCommand,
