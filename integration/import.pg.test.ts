@@ -3,12 +3,13 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { readFile, writeFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { comparePostgres } from "./fixtures/compare-databases.ts";
 import { type PostgresServer, startPostgres } from "./fixtures/postgres-server.ts";
 import { createPostgresPartitions, createPostgresShop } from "./fixtures/postgres-shop.ts";
 import { psql } from "./fixtures/psql.ts";
-import { type DbctlScratch, makeDbctlScratch } from "./fixtures/run-dbctl.ts";
+import { type DbctlScratch, finish, makeDbctlScratch } from "./fixtures/run-dbctl.ts";
 import { dumpPostgresSchema } from "./fixtures/schema-dump.ts";
 
 const execute = promisify(execFile);
@@ -184,6 +185,18 @@ describe("dbctl import of pg_dump", () => {
     assert.equal(failed.code, 1);
     assert.match(failed.document.error.message, /invalid input syntax for type integer: "x"/);
     assert.equal(await exists("wrong"), false);
+  });
+
+  test("Ctrl-C ends an import at once and leaves neither database nor session", async () => {
+    const file = await script("slow.sql", "create table t (a int);\nselect pg_sleep(60);\n");
+    const child = dbctl.start("import", file, ...into("slow"), "--dialect", "postgres");
+    const sleeping = "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%'";
+    while (Number(await psql(server, "postgres", sleeping)) < 2) await sleep(50);
+    child.kill("SIGINT");
+    const { code } = await finish(child);
+    assert.equal(code, 130);
+    assert.equal(await exists("slow"), false);
+    assert.equal(await psql(server, "postgres", sleeping), "1");
   });
 
   test("a superuser is asked for, and a role of its own needs no word", async () => {

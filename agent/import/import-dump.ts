@@ -38,7 +38,7 @@ export interface ImportOptions {
 }
 
 export type ImportEvent =
-  | { kind: "surveying" }
+  | { kind: "surveying"; fileBytes: number }
   | { kind: "surveyed"; survey: Survey; into: string[] }
   | ({ kind: "finished"; survey: Survey; into: string[] } & Imported);
 
@@ -50,7 +50,7 @@ export async function* importDump(
   parts: ImportParts,
   options: ImportOptions,
 ): AsyncGenerator<ImportEvent> {
-  yield { kind: "surveying" };
+  yield { kind: "surveying", fileBytes: parts.source.fileBytes };
   const survey = await parts.source.survey({ ...options, deep: true });
   refuseBad(parts.path, survey);
   const server = await parts.target.inspect(options);

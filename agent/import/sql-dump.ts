@@ -19,6 +19,7 @@ interface SqlDump {
 /** A plain SQL dump, compressed or not, as something to import. */
 export function openSqlDump(dump: SqlDump): ImportSource {
   return {
+    fileBytes: dump.file.bytes,
     survey: (options) => survey(dump, options),
     items: (options) => readItems(dump, options),
   };

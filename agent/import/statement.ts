@@ -61,6 +61,8 @@ export interface Reading {
 
 /** A dump that can be read again from its beginning, as often as it takes. */
 export interface ImportSource {
+  /** How many bytes there are to read; for progress only. */
+  readonly fileBytes: number;
   /**
    * Looks at the whole dump without running anything. Damage is part of the report, no rejection.
    * `deep` also expands what a table of contents makes it possible to pass over.

@@ -22,7 +22,7 @@ export async function checkDump(path: string, flags: CheckFlags): Promise<void> 
   const { deep, dialect, json, signal } = flags;
   const source = await openDump(path, { dialect, signal });
   using progress = new Progress();
-  progress.begin(`checking ${basename(path)}`);
+  progress.begin(`checking ${basename(path)}`, source.fileBytes);
   const onRead = (bytes: number) => progress.add(bytes);
   const survey = await source.survey({ signal, deep, onRead });
   progress[Symbol.dispose]();

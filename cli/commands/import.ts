@@ -47,7 +47,7 @@ export function importCommand(signal: AbortSignal): Command {
     .option("--check", "only look whether the dump is whole, and tell what is in it", false)
     .option("--deep", "with --check: also expand every part of an archive", false)
     .option("--dry-run", "look at dump and target, and say what would be done", false)
-    .option("--no-owner", "leave owners as they come: all belongs to the importing user")
+    .option("--no-owner", "leave out owners: everything belongs to the importing user")
     .option("--no-privileges", "leave out GRANT and REVOKE")
     .option("--allow-superuser", "run the dump's SQL, which is code, as a superuser", false)
     .addOption(
@@ -102,7 +102,7 @@ async function follow(
   { progress, dryRun }: { progress: Progress; dryRun: boolean },
 ): Promise<Told> {
   for await (const event of events) {
-    if (event.kind === "surveying") progress.begin("looking at the dump");
+    if (event.kind === "surveying") progress.begin("looking at the dump", event.fileBytes);
     else if (event.kind === "finished") return event;
     else if (dryRun) return event;
     else progress.begin("importing", event.survey.fileBytes);

@@ -25,6 +25,7 @@ export interface Archive {
 export function openArchive(archive: Archive): ImportSource {
   refuseLz4(archive);
   return {
+    fileBytes: archive.bytes,
     survey: (reading) => survey(archive, reading),
     items: (reading) => readItems(archive, reading),
   };
