@@ -7,6 +7,7 @@ import { repoPruneCommand } from "./repo-prune.ts";
 import { repoReindexCommand } from "./repo-reindex.ts";
 import { repoRightsCommand } from "./repo-rights.ts";
 import { repoShowCommand } from "./repo-show.ts";
+import { repoStatsCommand } from "./repo-stats.ts";
 import { repoSyncCommand } from "./repo-sync.ts";
 
 /** One file per verb: `repo-<verb>.ts`. */
@@ -19,6 +20,7 @@ const verbs = [
   repoReindexCommand,
   repoRightsCommand,
   repoShowCommand,
+  repoStatsCommand,
   repoSyncCommand,
 ];
 
