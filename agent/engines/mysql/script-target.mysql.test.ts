@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { mariadb } from "../../../integration/fixtures/mariadb-client.ts";
 import { type MariadbServer, startMariadb } from "../../../integration/fixtures/mariadb-server.ts";
+import { DbctlError } from "../../../core/errors.ts";
 import type { ScriptSession } from "../script-target.ts";
 import { createScriptTarget } from "./script-target.ts";
 import { parseMysqlTarget } from "./target.ts";
@@ -68,6 +69,15 @@ describe("a MariaDB session for statements of others", () => {
     await run("insert into `fits` values ('ab', '')");
     await assert.rejects(run("insert into `fits` values ('abc', '')"), /Data truncated/);
     await run("create table if not exists fits (a int)");
+  });
+
+  test("takes a comment for other versions as nothing, and reads no file for the server", async () => {
+    await run("/*!99999 SET @never = 1 */");
+    await run("/* nothing at all */");
+    await run(" ");
+    await assert.rejects(run("/*!40000 SELEC */"), /error in your SQL/);
+    await run("create table if not exists one (a int)");
+    await assert.rejects(run("load data local infile '/etc/hostname' into table one"), DbctlError);
   });
 
   test("an account that owns one database is no superuser", async () => {

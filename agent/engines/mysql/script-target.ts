@@ -60,9 +60,16 @@ async function open(
   };
 }
 
+/** ER_EMPTY_QUERY: a comment for servers of other versions may be all that the statement is. */
+const emptyQuery = 1065;
+
 async function run(session: Session, sql: Uint8Array, { act, signal }: RunOptions): Promise<void> {
-  const { warnings } = await session.run(sql, { act, signal });
-  if (warnings > 0) await refuseLosses(session, sql, { act, signal });
+  try {
+    const { warnings } = await session.run(sql, { act, signal });
+    if (warnings > 0) await refuseLosses(session, sql, { act, signal });
+  } catch (error) {
+    if (errnoOf(error) !== emptyQuery) throw error;
+  }
 }
 
 const deadlockLimit = 10;
