@@ -54,18 +54,18 @@ test("fetchAhead() fetches eight runs at once and gives them in their order", as
   assert.ok(tookMs < 600, `${tookMs} ms`);
 });
 
-test("fetchAhead() holds 16 MiB at most, or one run that is larger", async () => {
+test("fetchAhead() holds 8 MiB at most, or one run that is larger", async () => {
   const { store, seen } = slowStore(2);
-  const sizes = [5 << 20, 5 << 20, 5 << 20, 5 << 20, 20 << 20, 1000, 16 << 20, 1000];
+  const sizes = [3 << 20, 3 << 20, 3 << 20, 3 << 20, 20 << 20, 1000, 8 << 20, 1000];
   const runs = sizes.map((stored, n) => [ref(`p${n}`, 8, stored)]);
   for await (const { run, bytes } of fetchAhead({ store, epoch, signal }, runs))
     assert.equal((await bytes).length, run[0]?.stored);
   assert.equal(seen.gets, sizes.length);
   assert.equal(seen.mostBytes, 20 << 20);
   const { store: other, seen: small } = slowStore(2);
-  for await (const { bytes } of fetchAhead({ store: other, epoch, signal }, runsOf(20, 5 << 20)))
+  for await (const { bytes } of fetchAhead({ store: other, epoch, signal }, runsOf(20, 3 << 20)))
     await bytes;
-  assert.equal(small.mostBytes, 15 << 20);
+  assert.equal(small.mostBytes, 6 << 20);
 });
 
 test("fetchAhead() fails the run that cannot be had, and no other", async () => {
