@@ -31,6 +31,9 @@ test("a second backup stores what has changed, and next to nothing when nothing 
   const unchanged = await backup();
   const share = (part: number, whole: number) => `${((part / whole) * 100).toFixed(2)} %`;
   assert.equal(unchanged.bytes.new, 0);
+  const chunks = unchanged["chunks"] as { all: number; new: number; known: number };
+  assert.deepEqual([chunks.new, chunks.known], [0, chunks.all]);
+  assert.ok(chunks.all > 10);
   const stored = unchanged.bytes.stored / first.bytes.stored;
   assert.ok(stored < 0.01, `unchanged: ${share(unchanged.bytes.stored, first.bytes.stored)}`);
   await psql(server, "source", change);

@@ -45,6 +45,8 @@ export interface FinishedBackup {
   position: Record<string, string>;
   tables: number;
   rows: bigint;
+  /** Chunks of all tables, and how many of them the epoch did not hold yet. */
+  chunks: { all: number; new: number };
 }
 
 /**
@@ -98,7 +100,15 @@ export async function* backUpDatabase(
   const rows = stored.values().reduce((total, { sums }) => total + sums.rows, 0n);
   const { position } = snapshot;
   const missing = list.unsupported;
-  yield { kind: "finished", header, missing, position, tables: tables.length, rows };
+  yield {
+    kind: "finished",
+    header,
+    missing,
+    position,
+    tables: tables.length,
+    rows,
+    chunks: writer.chunks,
+  };
 }
 
 function sourceOf({ flavour, version, host, database }: ServerFacts) {

@@ -30,7 +30,7 @@ function open({ store, repository, now }: ScratchRepository, state: HostState) {
 
 function streamOf(chunks: ChunkRef[]) {
   const bytes = chunks.reduce((sum, ref) => sum + ref.bytes, 0);
-  return { chunks, hash: streamHash(chunks), bytes, newBytes: 0 };
+  return { chunks, hash: streamHash(chunks), bytes, newBytes: 0, newChunks: 0 };
 }
 
 const keysOf = async ({ store }: ScratchRepository, part: string) =>

@@ -55,6 +55,8 @@ export class BackupWriter implements AsyncDisposable {
   readonly #streams: number[][] = [];
   readonly #numbers = new Set<number>();
   readonly #sizes = { read: 0, new: 0 };
+  /** How often its streams refer to a chunk, and how many of those were new. */
+  readonly chunks = { all: 0, new: 0 };
   #waiting = new Map<number, WrittenStream>();
   #waitingBytes = 0;
   #flushed: Promise<void> = Promise.resolve();
@@ -73,6 +75,8 @@ export class BackupWriter implements AsyncDisposable {
     this.#waitingBytes += map.chunks.length * refBytes;
     this.#sizes.read += map.bytes;
     this.#sizes.new += map.newBytes;
+    this.chunks.all += map.chunks.length;
+    this.chunks.new += map.newChunks;
     for (const { pack, offset, stored } of map.chunks) {
       const frames = this.#live.get(pack) ?? new Map<number, number>();
       this.#live.set(pack, frames.set(offset, stored));

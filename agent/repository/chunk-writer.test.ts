@@ -54,11 +54,12 @@ test("ChunkWriter stores a chunk once, within a pack, over packs and over writer
   const first = await write(writer, [...chunks, ...chunks]);
   const second = await write(writer, chunks);
   assert.deepEqual([first.bytes, first.newBytes, second.newBytes], [6000, 3000, 0]);
+  assert.deepEqual([first.newChunks, second.newChunks], [3, 0]);
   assert.deepEqual(second.chunks, first.chunks.slice(3));
   assert.equal(first.hash, streamHash(first.chunks));
   assert.equal((await writer.finish()).packs.length, 2);
   await using other = scratch.open();
-  assert.deepEqual({ ...(await write(other, chunks)), newBytes: 0 }, second);
+  assert.deepEqual({ ...(await write(other, chunks)), newBytes: 0, newChunks: 0 }, second);
   assert.deepEqual(await other.finish(), { packs: [] });
 });
 

@@ -53,7 +53,7 @@ export class ChunkWriter implements ChunkTarget, AsyncDisposable {
   }
 
   beginStream(): void {
-    this.#stream = { chunks: [], hash: createHash("sha256"), bytes: 0, newBytes: 0 };
+    this.#stream = { chunks: [], hash: createHash("sha256"), bytes: 0, ...nothingNew };
   }
 
   /** Takes the next chunk of the stream (at most 4 MiB). The memory may be used again right after. */
@@ -69,15 +69,17 @@ export class ChunkWriter implements ChunkTarget, AsyncDisposable {
     this.#stream.chunks.push(ref);
     this.#stream.hash.update(id);
     this.#stream.bytes += chunk.length;
-    if (known === undefined) this.#stream.newBytes += chunk.length;
+    if (known !== undefined) return;
+    this.#stream.newBytes += chunk.length;
+    this.#stream.newChunks += 1;
   }
 
   endStream(): WrittenStream {
     this.#throwIfFailed();
     if (this.#stream === undefined) throw misused("a stream was ended before it was begun");
-    const { chunks, hash, bytes, newBytes } = this.#stream;
+    const { hash, ...stream } = this.#stream;
     this.#stream = undefined;
-    return { chunks, hash: hash.digest("hex"), bytes, newBytes };
+    return { ...stream, hash: hash.digest("hex") };
   }
 
   get full(): boolean {
@@ -164,11 +166,14 @@ export class ChunkWriter implements ChunkTarget, AsyncDisposable {
   }
 }
 
+const nothingNew = { newBytes: 0, newChunks: 0 };
+
 interface GrowingStream {
   chunks: ChunkRef[];
   hash: ReturnType<typeof createHash>;
   bytes: number;
   newBytes: number;
+  newChunks: number;
 }
 
 /** Waits for the promise, but no longer than until the signal aborts. */

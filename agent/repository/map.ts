@@ -24,4 +24,6 @@ export interface StreamMap {
 export interface WrittenStream extends StreamMap {
   /** Bytes of chunks that the epoch did not hold yet. */
   newBytes: number;
+  /** How many those were. */
+  newChunks: number;
 }

@@ -131,7 +131,7 @@ async function follow(events: AsyncIterable<BackupEvent>): Promise<FinishedBacku
 }
 
 async function printFinished(
-  { header, missing, rows, tables, position }: FinishedBackup,
+  { header, missing, rows, tables, chunks, position }: FinishedBackup,
   { json }: DirectFlags,
 ): Promise<void> {
   const { id, state, sizes, source, instance, epoch, started, finished } = header;
@@ -140,6 +140,7 @@ async function printFinished(
     backup: id,
     state,
     bytes: { read: sizes.read, stored: sizes.stored, new: sizes.new },
+    chunks: { all: chunks.all, new: chunks.new, known: chunks.all - chunks.new },
     seconds,
     source,
     instance,
@@ -156,6 +157,7 @@ async function printFinished(
     `${tables} tables, ${rows} rows, ${formatBytes(sizes.read)} read, ` +
       `${formatBytes(sizes.new)} of it new, ${formatBytes(sizes.stored)} stored ` +
       `in ${formatSeconds(seconds)}.`,
+    `${chunks.all - chunks.new} of ${chunks.all} chunks were known.`,
     ...missing.map(({ kind, name, remedy }) => `Missing: ${kind} ${name} (${remedy})`),
   ];
   await printResult(document, { json, lines });
