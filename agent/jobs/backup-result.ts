@@ -1,6 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { FinishedBackup } from "../backup/back-up-database.ts";
-import type { ResultInit } from "./run-job.ts";
+import type { ResultInit } from "./job-update.ts";
 
 /** A backup that was committed, as the catalog keeps it. */
 export function backupResult({ header, missing, rows, tables }: FinishedBackup): ResultInit {

@@ -8,7 +8,7 @@ import { makeScratchFolder } from "../../integration/fixtures/scratch-folder.ts"
 import { RunJobSchema, StopJobSchema } from "../../proto/gen/dbctl/v1/agent_link_pb.ts";
 import { Journal } from "../journal/journal.ts";
 import { JobRunner } from "./job-runner.ts";
-import type { JobUpdate } from "./run-job.ts";
+import type { JobUpdate } from "./job-update.ts";
 
 const now = () => new Date("2026-11-20T10:00:00.000Z");
 const runJob = (jobId: string, fencingToken = 1n) =>

@@ -14,7 +14,7 @@ import {
   JobSpecSchema,
 } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import type { Happening, Journal } from "../journal/journal.ts";
-import type { JobUpdate } from "./run-job.ts";
+import type { JobUpdate } from "./job-update.ts";
 
 interface RunnerParts {
   journal: Journal;

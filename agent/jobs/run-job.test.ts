@@ -10,7 +10,8 @@ import { DataLane } from "../lanes/data-lane.ts";
 import { generateIdentity } from "../repository/identity.ts";
 import { openBackup, readEpochFile } from "../repository/open-backup.ts";
 import { openRepository } from "../repository/open-repository.ts";
-import { type JobParts, type JobUpdate, runJob } from "./run-job.ts";
+import type { JobUpdate } from "./job-update.ts";
+import { type JobParts, runJob } from "./run-job.ts";
 import { brokenDisk, createFaultyStore } from "../../integration/fixtures/faulty-store.ts";
 import { makeScratchFolder } from "../../integration/fixtures/scratch-folder.ts";
 
@@ -164,15 +165,19 @@ test("runJob() verifies: a whole backup, and one with a flipped byte", async () 
   const { scratch, recipient } = agent;
   const { backupId } = await agent.backUp();
   const epochKey = await grant(scratch, backupId, recipient);
-  const verify = async () => {
-    const value = { backupId, repositoryUrl: "memory:", epochKey };
+  const verify = async (how: { depth?: string; seed?: string } = {}) => {
+    const key = how.depth === "quick" ? {} : { epochKey };
+    const value = { backupId, repositoryUrl: "memory:", ...key, ...how };
     const result = resultOf(await agent.run({ case: "verify", value }));
     assert.ok(result?.case === "verify");
     return result.value;
   };
   const whole = await verify();
-  assert.deepEqual(whole.damages, []);
+  assert.deepEqual([whole.damages, whole.depth, whole.restorable], [[], "full", "whole"]);
   assert.ok((whole.chunks ?? 0n) > 0n);
+  const sample = await verify({ depth: "sample=1%", seed: "a" });
+  assert.deepEqual([sample.depth, sample.damages], ["sample=1%", []]);
+  assert.ok((sample.chunks ?? 0n) <= (whole.chunks ?? 0n));
   const keys = await Array.fromAsync(scratch.store.list("", { signal }), ({ key }) => key);
   const pack = keys.find((key) => key.includes("/packs/"));
   assert.ok(pack !== undefined);
@@ -180,7 +185,17 @@ test("runJob() verifies: a whole backup, and one with a flipped byte", async () 
   bytes[40] = (bytes[40] ?? 0) ^ 1;
   await scratch.store.delete(pack, { signal });
   await scratch.store.put(pack, [bytes], { signal });
-  assert.ok(((await verify()).damages ?? []).length > 0);
+  const flipped = await verify();
+  assert.ok((flipped.damages ?? []).length > 0);
+  assert.ok((flipped.damagedTables ?? []).length > 0);
+  assert.deepEqual((await verify({ depth: "quick" })).damages, []);
+  await scratch.store.delete(pack, { signal });
+  assert.match((await verify({ depth: "quick" })).damages?.[0] ?? "", /packs/);
+  const manifest = keys.find((key) => key.endsWith("/manifest")) ?? "";
+  await scratch.store.delete(manifest, { signal });
+  const gone = await verify();
+  assert.match(gone.damages?.[0] ?? "", /^manifest: Cannot find backup/);
+  assert.equal(gone.restorable, "no");
 });
 
 test("runJob() refuses a command of a kind it does not know", async () => {

@@ -1,23 +1,16 @@
 import { availableParallelism } from "node:os";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { DbctlError } from "../../core/errors.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import type { Secret } from "../../core/secret.ts";
-import type {
-  BackupSpec,
-  JobProgress,
-  JobResultSchema,
-  JobSpec,
-  RestoreSpec,
-  VerifySpec,
-} from "../../proto/gen/dbctl/v1/jobs_pb.ts";
+import type { BackupSpec, JobSpec, RestoreSpec } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import { startBackup } from "../backup/start-backup.ts";
 import type { DatabaseAccess } from "../database-access.ts";
 import { startRestore } from "../restore/start-restore.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { verifyBackup } from "../verify/verify-backup.ts";
 import { backupResult } from "./backup-result.ts";
+import { type JobUpdate, PhaseProgress } from "./job-update.ts";
 import { openGrantedBackup } from "./open-granted-backup.ts";
+import { runVerify } from "./run-verify.ts";
 
 export interface JobParts {
   /** The way to a database of a configured instance. */
@@ -29,12 +22,6 @@ export interface JobParts {
   now: () => Date;
   tool: string;
 }
-
-export type ResultInit = MessageInitShape<typeof JobResultSchema>;
-
-export type JobUpdate =
-  | { kind: "progress"; progress: Pick<JobProgress, "phase" | "bytesDone" | "bytesTotal"> }
-  | { kind: "finished"; result: ResultInit };
 
 interface Waiting {
   signal: AbortSignal;
@@ -73,7 +60,7 @@ async function* runBackup(
     { database, store: await openStore(storeUrl), storeUrl, stateDir, now, tool },
     { jobs: lanes(spec.jobs), allowMissing, freshEpoch, signal },
   );
-  const progress = new Counter();
+  const progress = new PhaseProgress();
   for await (const event of events) {
     switch (event.kind) {
       case "connected":
@@ -107,7 +94,7 @@ async function* runRestore(
     // Whoever asks for the same restore again wants what the first attempt has left to be used.
     { create, resume: "may", jobs: lanes(spec.jobs), signal },
   );
-  const progress = new Counter();
+  const progress = new PhaseProgress();
   let bytes = 0;
   for await (const event of events) {
     switch (event.kind) {
@@ -138,28 +125,6 @@ async function* runRestore(
   }
 }
 
-async function* runVerify(
-  spec: VerifySpec,
-  parts: JobParts,
-  { signal }: Waiting,
-): AsyncGenerator<JobUpdate> {
-  const { backupId } = spec;
-  const backup = await openGrantedBackup(spec, parts, { signal });
-  const progress = new Counter();
-  yield progress.begin("verifying", backup.header.sizes.read);
-  const at = parts.now();
-  const events = verifyBackup(backup, { depth: { kind: "full" }, at, signal });
-  for await (const event of events) {
-    if (event.kind === "progress") yield progress.add(event.bytes);
-    if (event.kind !== "finished") continue;
-    const { result } = event;
-    const damages = result.damages.map(({ object, what }) => `${object}: ${what}`);
-    const [bytes, chunks] = [BigInt(result.checkedBytes), BigInt(result.checkedChunks)];
-    const value = { backupId, bytes, chunks, damages };
-    yield { kind: "finished", result: { kind: { case: "verify", value } } };
-  }
-}
-
 /** More than this gained nothing where it was measured (docs/performance.md). */
 const mostLanes = 4;
 const laneLimit = 64;
@@ -168,29 +133,4 @@ const laneLimit = 64;
 function lanes(asked: number): number {
   if (asked === 0) return Math.min(availableParallelism(), mostLanes);
   return Math.min(asked, laneLimit);
-}
-
-/** Progress of one phase after the other. */
-class Counter {
-  #phase = "";
-  #done = 0;
-  #total = 0;
-
-  begin(phase: string, total = 0): JobUpdate {
-    this.#phase = phase;
-    this.#done = 0;
-    this.#total = total;
-    return this.add(0);
-  }
-
-  add(bytes: number): JobUpdate {
-    this.#done += bytes;
-    const [bytesDone, bytesTotal] = [this.#done, this.#total].map((n) => BigInt(Math.trunc(n)));
-    const progress = {
-      phase: this.#phase,
-      bytesDone: bytesDone ?? 0n,
-      bytesTotal: bytesTotal ?? 0n,
-    };
-    return { kind: "progress", progress };
-  }
 }

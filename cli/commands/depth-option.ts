@@ -1,11 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { InvalidArgumentError, Option } from "commander";
 import type { CheckDepth } from "../../agent/repository/check-depth.ts";
-
-/** A depth as it was asked for: the seed of a sample is an option of its own. */
-export type AskedDepth =
-  | Exclude<CheckDepth, { kind: "sample" }>
-  | { kind: "sample"; percent: number };
+import { parseVerifyDepth, type VerifyDepth } from "../../core/verify-depth.ts";
 
 export function depthOption(fallback: "quick" | "full"): Option {
   return new Option(
@@ -13,7 +9,7 @@ export function depthOption(fallback: "quick" | "full"): Option {
     "quick (all objects there, with their sizes; needs no key), index (and all maps and pack " +
       "indexes), sample=10% (and so many chunks, at least one of each table), full (every chunk)",
   )
-    .default({ kind: fallback } satisfies AskedDepth, fallback)
+    .default({ kind: fallback } satisfies VerifyDepth, fallback)
     .argParser(parseDepth);
 }
 
@@ -22,15 +18,17 @@ export const seedOption = new Option(
   "which sample; the seed of an earlier one repeats it",
 );
 
-export function parseDepth(text: string): AskedDepth {
-  if (text === "quick" || text === "index" || text === "full") return { kind: text };
-  const percent = Number(/^sample=(\d{1,3}(?:\.\d+)?)%?$/.exec(text)?.[1]);
-  if (percent > 0 && percent <= 100) return { kind: "sample", percent };
-  throw new InvalidArgumentError("expected quick, index, full, or sample= and 0 to 100 %");
+export function parseDepth(text: string): VerifyDepth {
+  try {
+    return parseVerifyDepth(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new InvalidArgumentError(error.message);
+  }
 }
 
 /** With the seed that was asked for, or a new one. */
-export function withSeed(depth: AskedDepth, seed: string | undefined): CheckDepth {
+export function withSeed(depth: VerifyDepth, seed: string | undefined): CheckDepth {
   if (depth.kind !== "sample") return depth;
   return { ...depth, seed: seed ?? randomBytes(4).toString("hex") };
 }

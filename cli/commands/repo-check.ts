@@ -4,6 +4,7 @@ import type { Finding } from "../../agent/check/finding.ts";
 import { type Healed, healRepository } from "../../agent/check/heal-repository.ts";
 import type { CheckDepth } from "../../agent/repository/check-depth.ts";
 import { DbctlError, exitCodes } from "../../core/errors.ts";
+import type { VerifyDepth } from "../../core/verify-depth.ts";
 import type { Secret } from "../../core/secret.ts";
 import { type KeyFlags, unlock } from "../direct/held-keys.ts";
 import { type OpenedRepository, openRepositoryUrl } from "../direct/open-repository-url.ts";
@@ -11,11 +12,11 @@ import { describeDamages } from "../output/describe-damages.ts";
 import { formatBytes } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
-import { type AskedDepth, depthOption, seedOption, withSeed } from "./depth-option.ts";
+import { depthOption, seedOption, withSeed } from "./depth-option.ts";
 import { identityOption, jsonOption, passphraseOption } from "./options.ts";
 
 interface CheckFlags extends KeyFlags {
-  depth: AskedDepth;
+  depth: VerifyDepth;
   seed?: string;
   partialCopy: boolean;
   healFrom?: string;

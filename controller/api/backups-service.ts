@@ -11,8 +11,8 @@ export function createBackupsService({
   db: Db;
 }): Implementation<typeof BackupsService, CallContext> {
   return {
-    async listBackups({ database, limit }) {
-      return { backups: await listBackups(db, { database, limit: readLimit(limit) }) };
+    async listBackups({ database, limit, deleted }) {
+      return { backups: await listBackups(db, { database, deleted, limit: readLimit(limit) }) };
     },
     async getBackup({ id }) {
       return { backup: await requireBackup(db, id) };

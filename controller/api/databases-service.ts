@@ -9,7 +9,7 @@ import { unknownDatabase } from "../catalog/unknown-database.ts";
 import type { Db } from "../database/database.ts";
 import { readSelector } from "../jobs/choose-targets.ts";
 import { selects } from "../policies/selector.ts";
-import { recoverability } from "../recoverability/recoverability.ts";
+import { isCopyGood, recoverability } from "../recoverability/recoverability.ts";
 import type { RecoverabilityState } from "../recoverability/recoverability.ts";
 
 export function createDatabasesService({
@@ -75,6 +75,17 @@ function databaseMessage(
       ageSeconds: BigInt(ageSeconds),
       rpoSeconds: BigInt(database.policy?.rpoSeconds ?? 0),
       ...(until === undefined ? {} : { until: timestampFromDate(until) }),
+      copies: copyMessages(database, now),
     },
   };
+}
+
+function copyMessages({ coverage: { copies = [], goal } }: FleetDatabase, now: Date) {
+  return copies.map((copy) => {
+    const { repositoryUrl, newest } = copy;
+    const good = isCopyGood(copy, goal, now);
+    if (newest === undefined) return { repositoryUrl, good };
+    const { backup: backupId, at, verified } = newest;
+    return { repositoryUrl, good, backupId, until: timestampFromDate(at), verified };
+  });
 }

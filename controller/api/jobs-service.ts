@@ -38,8 +38,9 @@ export function createJobsService({
       const request = { backupId, target, create, epochKey, requestedBy };
       return { job: (await enqueueRestore(db, request, now())).job };
     },
-    async enqueueVerify({ backupId, host, epochKey }, { peer }) {
-      const request = { backupId, host, epochKey, requestedBy: actorOf(peer.identity) };
+    async enqueueVerify({ backupId, host, epochKey, depth, seed }, { peer }) {
+      const requestedBy = actorOf(peer.identity);
+      const request = { backupId, host, epochKey, depth, seed, requestedBy };
       return { job: (await enqueueVerify(db, request, now())).job };
     },
     async listJobs({ states, database, limit }) {

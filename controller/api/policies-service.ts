@@ -3,6 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { DbctlError } from "../../core/errors.ts";
 import type { Implementation } from "../../core/grpc/method-shapes.ts";
 import type { CallContext } from "../../core/grpc/peer.ts";
+import { formatRule } from "../../core/retention/retention-rule.ts";
 import { nearestName } from "../../core/nearest-name.ts";
 import type { PoliciesService, PolicySchema } from "../../proto/gen/dbctl/v1/policies_pb.ts";
 import type { Db } from "../database/database.ts";
@@ -40,15 +41,21 @@ export function createPoliciesService({
 }
 
 function policyMessage(policy: AppliedPolicy): MessageInitShape<typeof PolicySchema> {
-  const { name, selector, schedule, timeZone, repositoryUrl, retention } = policy;
+  const { name, selector, schedule, timeZone, repositoryUrls, retention } = policy;
+  const { keepDays, keepLast } = retention;
   const { jobs, allowMissing, retries, webhooks } = policy;
   return {
     name,
     selector,
     schedule,
     timeZone,
-    repositoryUrl,
-    retention,
+    repositoryUrls,
+    repositoryUrl: repositoryUrls[0] ?? "",
+    retention: {
+      rule: formatRule(retention),
+      ...(keepDays === undefined ? {} : { keepDays }),
+      ...(keepLast === undefined ? {} : { keepLast }),
+    },
     jobs,
     allowMissing,
     retries,

@@ -1,20 +1,31 @@
 import { create, fromJsonString } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { DbctlError } from "../../core/errors.ts";
+import { formatVerifyDepth } from "../../core/verify-depth.ts";
 import { BackupSchema } from "../../proto/gen/dbctl/v1/backups_pb.ts";
 import type { Backup } from "../../proto/gen/dbctl/v1/backups_pb.ts";
 import { BackupResultSchema } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import type { Db, Row } from "../database/database.ts";
+import { verdictOf } from "./record-look.ts";
 
-/** The newest first; of all databases when none is named. */
+interface Wanted {
+  /** Of all when empty. */
+  database: string;
+  /** Those that were deleted or removed, instead of the others. */
+  deleted?: boolean;
+  limit: number;
+}
+
+/** The newest first. */
 export async function listBackups(
   db: Db,
-  { database, limit }: { database: string; limit: number },
+  { database, deleted = false, limit }: Wanted,
 ): Promise<Backup[]> {
   const rows = await db.all(
-    `select * from backups where :database = '' or database = :database
+    `select * from backups where (:database = '' or database = :database)
+       and (deleted_at is not null) = :deleted
      order by committed_at desc, id desc limit :limit`,
-    { database, limit },
+    { database, limit, deleted: deleted ? 1 : 0 },
   );
   return rows.map(backupOf);
 }
@@ -36,7 +47,7 @@ function backupOf(row: Row): Backup {
   const result = fromJsonString(BackupResultSchema, String(row["result"]));
   const { engine, version, bytesRead, bytesStored, bytesNew, rows, tables } = result;
   const { instanceId, epoch, missing } = result;
-  const verifiedAt = row["verified_at"];
+  const { last, damage } = verdictOf(row);
   return create(BackupSchema, {
     engine,
     version,
@@ -55,7 +66,28 @@ function backupOf(row: Row): Backup {
     committedAt: timestampFromDate(new Date(String(row["committed_at"]))),
     repositoryUrl: String(row["repository_url"]),
     jobId: String(row["job_id"]),
-    ...(verifiedAt === null ? {} : { verifiedAt: timestampFromDate(new Date(String(verifiedAt))) }),
-    damaged: row["damaged_at"] !== null,
+    damaged: damage !== undefined,
+    damages: [...(damage?.damages ?? [])],
+    checkedDepth: last === undefined ? "" : formatVerifyDepth(last.depth),
+    checkedBytes: BigInt(last?.bytes ?? 0),
+    hold: String(row["hold"] ?? ""),
+    tags: JSON.parse(String(row["tags"])) as string[],
+    ...timesOf(row),
   });
+}
+
+/** The times that it has. */
+function timesOf(row: Row) {
+  const names = {
+    verifiedAt: "verified_at",
+    checkedAt: "checked_at",
+    deletedAt: "deleted_at",
+    undeleteUntil: "undelete_until",
+    removedAt: "removed_at",
+  } as const;
+  const times = Object.entries(names).flatMap(([name, column]) => {
+    const value = row[column];
+    return value === null ? [] : [[name, timestampFromDate(new Date(String(value)))] as const];
+  });
+  return Object.fromEntries(times) as Partial<Pick<Backup, keyof typeof names>>;
 }

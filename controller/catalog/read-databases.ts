@@ -3,7 +3,8 @@ import { plannedSeconds } from "../policies/policy.ts";
 import { policyChooser, readPolicies } from "../policies/read-policies.ts";
 import type { AppliedPolicy } from "../policies/read-policies.ts";
 import type { Selectable } from "../policies/selector.ts";
-import type { Coverage } from "../recoverability/recoverability.ts";
+import type { Copy, Coverage } from "../recoverability/recoverability.ts";
+import { readCopies } from "./read-copies.ts";
 
 /** A database of the fleet with all that is known of it. */
 export interface FleetDatabase extends Selectable {
@@ -29,10 +30,17 @@ export async function readDatabases(db: Db, name?: string): Promise<FleetDatabas
   const choose = policyChooser(await readPolicies(db));
   const durations = await readDurations(db, only);
   const rows = await db.all(databasesSql, only);
-  return rows.map((row) => {
+  const chosen = rows.map((row) => {
     const target = selectableOf(row);
-    const typicalSeconds = median(durations.get(text(row, "name")) ?? []);
-    return withCoverage(row, { target, policy: choose(target), typicalSeconds });
+    return { row, target, name: text(row, "name"), policy: choose(target) };
+  });
+  const wanted = chosen.map(({ name: database, policy }) => {
+    return { name: database, repositoryUrls: policy?.repositoryUrls ?? [] };
+  });
+  const copies = await readCopies(db, wanted);
+  return chosen.map(({ row, name: database, ...found }) => {
+    const typicalSeconds = median(durations.get(database) ?? []);
+    return withCoverage(row, { ...found, typicalSeconds, copies: copies.get(database) ?? [] });
   });
 }
 
@@ -46,9 +54,10 @@ const databasesSql = `
   select d.*, i.instance_id, i.engine, i.version, i.labels as instance_labels,
     a.labels as agent_labels, a.last_seen_at as agent_seen_at,
     (select max(started_at) from backups where database = d.name
-       and state = 'complete' and damaged_at is null) as newest_at,
+       and state = 'complete' and damaged_at is null and deleted_at is null) as newest_at,
     (select max(started_at) from backups where database = d.name
-       and state = 'complete' and damaged_at is null and verified_at is not null) as verified_at
+       and state = 'complete' and damaged_at is null and deleted_at is null
+       and verified_at is not null) as verified_at
   from databases d
   left join agents a on a.host = d.host
   left join instances i on i.agent_id = a.id and i.name = d.instance
@@ -59,9 +68,10 @@ interface Found {
   target: Selectable;
   policy: AppliedPolicy | undefined;
   typicalSeconds: number;
+  copies: Copy[];
 }
 
-function withCoverage(row: Row, { target, policy, typicalSeconds }: Found): FleetDatabase {
+function withCoverage(row: Row, { target, policy, typicalSeconds, copies }: Found): FleetDatabase {
   const firstSeenAt = new Date(text(row, "first_seen_at"));
   const goal = policy && {
     rpoSeconds: policy.rpoSeconds,
@@ -83,6 +93,7 @@ function withCoverage(row: Row, { target, policy, typicalSeconds }: Found): Flee
       newestAt: date(row, "newest_at"),
       verifiedAt: date(row, "verified_at"),
       goal,
+      copies,
     },
   };
 }

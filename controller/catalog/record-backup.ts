@@ -1,6 +1,6 @@
 import { toJsonString } from "@bufbuild/protobuf";
 import { BackupResultSchema } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
-import type { BackupResult, VerifyResult } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
+import type { BackupResult } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import type { Db } from "../database/database.ts";
 
 export interface NewBackup {
@@ -31,15 +31,4 @@ export async function recordBackup(db: Db, backup: NewBackup, now: Date): Promis
     },
   );
   return inserted === 1;
-}
-
-/** Keeps what a complete look at a backup found, unless a later look is known. */
-export async function recordVerification(db: Db, result: VerifyResult, at: Date): Promise<void> {
-  const damaged = result.damages.length > 0;
-  await db.run(
-    damaged
-      ? "update backups set damaged_at = :at, verified_at = null where id = :id and coalesce(damaged_at, verified_at, '') <= :at"
-      : "update backups set damaged_at = null, verified_at = :at where id = :id and coalesce(damaged_at, verified_at, '') <= :at",
-    { id: result.backupId, at: at.toISOString() },
-  );
 }

@@ -14,7 +14,7 @@ export async function insertPolicy(
     timeZone: "UTC",
     rpoSeconds: 26 * 3600,
     retention: { keepDays: 30, keepLast: 5 },
-    repositoryUrl: "/srv/repository",
+    repositoryUrls: ["/srv/repository"],
     jobs: 4,
     allowMissing: false,
     retries: 2,

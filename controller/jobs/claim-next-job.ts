@@ -46,7 +46,7 @@ export async function claimNextJob(
 async function readQueue(db: Db, host: string, now: Date): Promise<JobRecord[]> {
   const rows = await db.all(
     `with active as (
-       select kind, host, ${repositoryOf} as repository from jobs
+       select kind, host, repository_url from jobs
        where state in ('dispatched', 'running')
      )
      select * from jobs where state = 'queued' and host = :host and not_before <= :now
@@ -54,16 +54,13 @@ async function readQueue(db: Db, host: string, now: Date): Promise<JobRecord[]> 
          then (select count(*) from active where host = :host and kind = 'restore') < ${budgets.host}
          else (select count(*) from active) < ${budgets.fleet}
            and (select count(*) from active where host = :host) < ${budgets.host}
-           and (select count(*) from active where repository = ${repositoryOf}) < ${budgets.repository}
+           and (select count(*) from active where repository_url = jobs.repository_url) < ${budgets.repository}
          end
      order by created_at, id`,
     { host, now: now.toISOString() },
   );
   return rows.map(recordOf);
 }
-
-const repositoryOf = `coalesce(jobs.spec ->> '$.backup.repositoryUrl',
-  jobs.spec ->> '$.restore.repositoryUrl', jobs.spec ->> '$.verify.repositoryUrl')`;
 
 async function mostUrgent(db: Db, queue: JobRecord[], host: string): Promise<JobRecord> {
   const databases = (await readDatabases(db)).filter((database) => database.host === host);

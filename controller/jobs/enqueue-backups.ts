@@ -11,28 +11,34 @@ export interface BackupRequest {
   requestedBy: string;
 }
 
-/** One job for each database that the selection means: all of them, or an error and none. */
+/**
+ * One job for each database that the selection means, and each repository of its policy: all of
+ * them, or an error and none.
+ */
 export function enqueueBackups(db: Db, request: BackupRequest, now: Date): Promise<JobRecord[]> {
   return db.transaction(async (inner) => {
     const jobs: JobRecord[] = [];
     for (const database of await chooseTargets(inner, request.selection))
-      jobs.push(await enqueueBackup(inner, { ...request, database }, now));
+      for (const repositoryUrl of database.policy.repositoryUrls)
+        jobs.push(await enqueueBackup(inner, { ...request, database, repositoryUrl }, now));
     return jobs;
   });
 }
 
-/** A backup of one database, as its policy wants it. */
-export function enqueueBackup(
-  db: Db,
-  request: Omit<BackupRequest, "selection"> & { database: ManagedDatabase },
-  now: Date,
-): Promise<JobRecord> {
-  const { database, allowMissing, freshEpoch, requestedBy } = request;
+interface OneBackup extends Omit<BackupRequest, "selection"> {
+  database: ManagedDatabase;
+  /** One of its policy's. */
+  repositoryUrl: string;
+}
+
+/** A backup of one database in one repository, as its policy wants it. */
+export function enqueueBackup(db: Db, request: OneBackup, now: Date): Promise<JobRecord> {
+  const { database, repositoryUrl, allowMissing, freshEpoch, requestedBy } = request;
   const { policy, host, name, instance } = database;
   const value = {
     database: database.database,
     instance,
-    repositoryUrl: policy.repositoryUrl,
+    repositoryUrl,
     jobs: policy.jobs,
     allowMissing: allowMissing || policy.allowMissing,
     freshEpoch,

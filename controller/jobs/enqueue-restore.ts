@@ -1,5 +1,7 @@
 import { DbctlError } from "../../core/errors.ts";
+import { newId } from "../../core/ids.ts";
 import { nearestName } from "../../core/nearest-name.ts";
+import { formatVerifyDepth, parseVerifyDepth } from "../../core/verify-depth.ts";
 import type { SealedEpochKey } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import { requireBackup } from "../catalog/read-backups.ts";
 import { readDatabase } from "../catalog/read-databases.ts";
@@ -22,6 +24,10 @@ export interface VerifyRequest {
   /** Empty: the backup's own. */
   host: string;
   epochKey: SealedEpochKey | undefined;
+  /** As people write it; `full` unless told. */
+  depth?: string;
+  /** Which sample; one by chance unless told. */
+  seed?: string;
   requestedBy: string;
 }
 
@@ -30,6 +36,7 @@ export function enqueueRestore(db: Db, request: RestoreRequest, now: Date): Prom
   const { backupId, target, epochKey, requestedBy } = request;
   return db.transaction(async (inner) => {
     const backup = await requireBackup(inner, backupId);
+    if (backup.removedAt !== undefined) throw removedBackup("restore", backupId);
     const { host, instance, database } = await readTarget(inner, target, backup.engine);
     const value = {
       backupId,
@@ -49,15 +56,36 @@ export function enqueueRestore(db: Db, request: RestoreRequest, now: Date): Prom
 
 export function enqueueVerify(db: Db, request: VerifyRequest, now: Date): Promise<JobRecord> {
   const { backupId, epochKey, requestedBy } = request;
+  const depth = readDepth(request.depth ?? "");
   return db.transaction(async (inner) => {
-    const { database, repositoryUrl } = await requireBackup(inner, backupId);
+    const { database, repositoryUrl, removedAt } = await requireBackup(inner, backupId);
+    if (removedAt !== undefined) throw removedBackup("verify", backupId);
     const host = request.host || (database.split("/")[0] ?? "");
     await requireHost(inner, { act: "verify on", host });
-    const value = { backupId, repositoryUrl, ...(epochKey === undefined ? {} : { epochKey }) };
-    const spec = { case: "verify", value } as const;
+    const seed = depth.startsWith("sample") ? request.seed || newId(now.getTime()) : "";
+    const how = { depth, seed, ...(epochKey === undefined ? {} : { epochKey }) };
+    const spec = { case: "verify", value: { backupId, repositoryUrl, ...how } } as const;
     const { retries, retryDelaySeconds } = defaults;
     const about = { database, host, requestedBy, retries, retryDelaySeconds };
     return await insertJob(inner, { spec, ...about }, now);
+  });
+}
+
+function readDepth(text: string): string {
+  try {
+    return formatVerifyDepth(parseVerifyDepth(text));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new DbctlError("usage", `Cannot verify as closely as "${text}": ${cause.message}`, {
+      remedy: "Say --depth quick, index, sample=5% or full",
+      cause,
+    });
+  }
+}
+
+function removedBackup(act: string, id: string): DbctlError {
+  return new DbctlError("backup-unknown", `Cannot ${act} backup ${id}: it was removed`, {
+    remedy: "Look for another one with dbctl backups ls",
   });
 }
 

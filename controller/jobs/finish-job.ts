@@ -1,9 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { parseVerifyDepth } from "../../core/verify-depth.ts";
 import { ErrorDetailSchema } from "../../proto/gen/dbctl/v1/errors_pb.ts";
 import type { ErrorDetail } from "../../proto/gen/dbctl/v1/errors_pb.ts";
 import type { BackupResult, JobResult } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
-import { recordBackup, recordVerification } from "../catalog/record-backup.ts";
+import { recordBackup } from "../catalog/record-backup.ts";
+import { recordLook } from "../catalog/record-look.ts";
 import type { Db } from "../database/database.ts";
 import { activeStates, willBeRetried } from "./job-record.ts";
 import type { JobRecord } from "./job-record.ts";
@@ -83,9 +85,13 @@ function faultOf({ spec }: JobRecord, result: JobResult): string | undefined {
     return `the agent answered a ${spec.kind.case ?? "job"} with ${kind.case ?? "nothing"}`;
   if (kind.case === "backup") return backupFault(kind.value);
   const asked = spec.kind.case === "backup" ? "" : spec.kind.value.backupId;
-  return kind.value.backupId === asked
-    ? undefined
-    : `the agent answered for backup "${kind.value.backupId}" instead of "${asked}"`;
+  if (kind.value.backupId !== asked)
+    return `the agent answered for backup "${kind.value.backupId}" instead of "${asked}"`;
+  if (kind.case !== "verify" || spec.kind.case !== "verify") return undefined;
+  const [{ depth }, { depth: wanted }] = [kind.value, spec.kind.value];
+  // An agent that does not know of depths looks at everything.
+  if (depth === "" || depth === (wanted || "full")) return undefined;
+  return `the agent looked as closely as "${depth}" instead of "${wanted}"`;
 }
 
 function backupFault({ backupId, state, missing }: BackupResult): string | undefined {
@@ -118,8 +124,9 @@ async function learn(
     return await recordBackup(db, { ...about, startedAt, result: result.kind.value }, now);
   }
   if (result.kind.case === "verify") {
-    await recordVerification(db, result.kind.value, dispatchedAt);
-    return true;
+    const { backupId, depth, bytes, damages } = result.kind.value;
+    const look = { depth: parseVerifyDepth(depth), bytes: Number(bytes), damages };
+    return await recordLook(db, backupId, { ...look, at: dispatchedAt });
   }
   return false;
 }

@@ -109,12 +109,13 @@ function backupStory(
 }
 
 function verifyStory(result: VerifyResult, name: string): Story {
-  const details = { backup: result.backupId, damages: result.damages.length };
+  const depth = result.depth || "full";
+  const details = { backup: result.backupId, damages: result.damages.length, depth };
   if (result.damages.length === 0)
     return {
       type: "verification_passed",
       severity: "success",
-      message: `Backup ${result.backupId} of ${name} is whole`,
+      message: `Backup ${result.backupId} of ${name} is whole, as far as ${depth} looks`,
       details,
     };
   return {

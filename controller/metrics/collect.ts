@@ -62,8 +62,10 @@ const states = { ok: 0, warning: 1, unmanaged: 1, violated: 2 };
 const levels = { none: 0, stored: 1, verified: 2 };
 
 function addRecoverability(series: Series, database: FleetDatabase, now: Date): void {
-  const { ageSeconds, state, level, until } = recoverability(database.coverage, now);
+  const { ageSeconds, state, level, until, copies } = recoverability(database.coverage, now);
   const labels = labelsOf(database);
+  series.add("copies", copies.good, labels);
+  series.add("copies_target", copies.wanted, labels);
   series.add("rpo_seconds", ageSeconds, labels);
   series.add("rpo_target_seconds", database.coverage.goal?.rpoSeconds ?? 0, labels);
   series.add("rpo_state", states[state], labels);
@@ -80,12 +82,13 @@ const newestSql = `
   select b.database, b.started_at, b.committed_at, b.verified_at,
     json_extract(b.result, '$.bytesStored') as size,
     (select verified_at from backups where database = d.name and state = 'complete'
-       and damaged_at is null and verified_at is not null
+       and damaged_at is null and deleted_at is null and verified_at is not null
      order by started_at desc limit 1) as last_verified_at
   from databases d
   join backups b on b.id = (
     select id from backups
     where database = d.name and state = 'complete' and damaged_at is null
+      and deleted_at is null
     order by started_at desc limit 1)
   where d.dropped_at is null`;
 

@@ -26,6 +26,8 @@ export const metrics = {
     help: "0 none, 1 stored, 2 verified, 3 proved",
     labels: database("engine"),
   },
+  copies: { help: "Repositories with a good backup within the RPO", labels: database() },
+  copies_target: { help: "Repositories that the policy names, 0 without one", labels: database() },
   backup_verified: { help: "Whether the newest backup was verified", labels: database() },
   backup_verified_timestamp: {
     help: "When the newest verified backup was verified",

@@ -42,7 +42,7 @@ test("parsePolicies() reads every field, with the line of each", () => {
     rpoSeconds: 30 * 3600,
     intervalSeconds: 25 * 3600,
     jitterSeconds: 1800,
-    repositoryUrl: "s3://bucket/gold",
+    repositoryUrls: ["s3://bucket/gold"],
     retention: { keepDays: 7, keepLast: 3 },
     jobs: 8,
     allowMissing: true,
@@ -140,6 +140,40 @@ for (const [title, text, message] of refused)
     const { faults } = parsePolicies(text, now);
     assert.match(faults.map((fault) => fault.message).join("\n"), message);
   });
+
+test("parsePolicies() reads one repository or several, and tells what is wrong with them", () => {
+  const parse = (lines: string) =>
+    parsePolicies(goldPolicy.replace("repository: /backups/gold", lines), now);
+  const two = parse("repositories: [/backups/gold, s3://far/gold]");
+  assert.deepEqual(two.faults, []);
+  assert.deepEqual(two.policies[0]?.repositoryUrls, ["/backups/gold", "s3://far/gold"]);
+  for (const [lines, what] of [
+    ["repositories: []", /^"repositories" is empty/],
+    ["repositories: /backups", /^"repositories" is not a list/],
+    ["repositories: [/backups, ftp]", /^"repositories\[1\]": "ftp" is neither/],
+    ["repositories: [/backups, [a]]", /^"repositories\[1\]" is not one value/],
+    ["repositories: [/a, /b, /a]", /\/a is there twice/],
+    ["repositories: [/a, /b, /c, /d, /e, /f, /g, /h, /i]", /are 9/],
+    ["repositories: [/a]\n  repository: /b", /^"repository" stands beside/],
+    ["repo: /b", /^"repository" is missing/],
+  ] as const) {
+    const { faults } = parse(lines);
+    assert.match(faults[0]?.message ?? "", what, lines);
+    assert.ok(faults.every(({ line }) => line >= 2 && line <= 7));
+  }
+  const { faults } = parse("repositories: [/backups, ftp]");
+  assert.deepEqual([faults[0]?.line, faults[0]?.column], [6, 28]);
+});
+
+test("readPolicies() reads a policy of the time when there was one repository", async () => {
+  await using fleet = await openScratchFleet();
+  await fleet.db.run(
+    `update policies set document = json_set(json_remove(document, '$.repositoryUrls'),
+       '$.repositoryUrl', '/backups/old')`,
+  );
+  const [gold] = await readPolicies(fleet.db);
+  assert.deepEqual(gold?.repositoryUrls, ["/backups/old"]);
+});
 
 test("parsePolicies() says where an entry stands that is no policy", () => {
   const { faults } = parsePolicies("- name: a\n- gold\n-", now);

@@ -36,13 +36,19 @@ export async function explainPolicy(db: Db, name: string, now: Date): Promise<Ex
   };
 }
 
+/** One by the name that the file uses; of several each. */
+function repositorySettings({ repositoryUrls, lines }: Policy): [string, string][] {
+  if (lines["repositories"] === undefined) return repositoryUrls.map((url) => ["repository", url]);
+  return repositoryUrls.map((url) => ["repositories", url]);
+}
+
 function settingsOf(policy: Policy): Setting[] {
   const values: [name: string, value: string][] = [
     ["select", policy.selector],
     ["schedule", policy.schedule],
     ["time_zone", policy.timeZone],
     ["rpo", formatDuration(policy.rpoSeconds)],
-    ["repository", policy.repositoryUrl],
+    ...repositorySettings(policy),
     ...ruleSettings(policy.retention).map(({ name, text }): [string, string] => [
       `retention.${policyKey(name)}`,
       text,

@@ -42,20 +42,21 @@ export class FieldReader {
   /** The text of a scalar, as `read` takes it: it throws a SyntaxError that says what is wrong. */
   optional<T>(key: string, read: (text: string) => T): T | undefined {
     const node = this.#node(key);
+    return node === undefined ? undefined : this.#read(node, { name: key, key, read });
+  }
+
+  /** The texts of a list, as `optional` reads each; undefined when it is absent or one is faulty. */
+  list<T>(key: string, read: (text: string) => T): T[] | undefined {
+    const node = this.#node(key);
     if (node === undefined) return undefined;
-    // The source, as YAML would read 0644 or yes as something else.
-    const source = isScalar(node) && node.value !== null ? node.source : undefined;
-    if (source === undefined) {
-      this.#fault(node, `"${this.#path}${key}" is not one value`, `Write ${key}: value`);
+    if (!isSeq(node)) {
+      this.#fault(node, `"${this.#path}${key}" is not a list`, `Write ${key}: [a, b]`);
       return undefined;
     }
-    try {
-      return read(source);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      this.#fault(node, `"${this.#path}${key}": ${error.message}`, `Correct ${key}`);
-      return undefined;
-    }
+    const values = node.items.map((item, index) =>
+      this.#read(item as Node, { name: `${key}[${index}]`, key, read }),
+    );
+    return values.some((value) => value === undefined) ? undefined : (values as T[]);
   }
 
   /** Whether the file has it, be it faulty. */
@@ -127,6 +128,25 @@ export class FieldReader {
           ? `Known fields: ${[...this.#known].join(", ")}`
           : `Did you mean "${nearest}"?`;
       this.#fault(key as Node, `"${this.#path}${name}" is not known`, remedy);
+    }
+  }
+
+  #read<T>(
+    node: Node,
+    { name, key, read }: { name: string; key: string; read: (text: string) => T },
+  ): T | undefined {
+    // The source, as YAML would read 0644 or yes as something else.
+    const source = isScalar(node) && node.value !== null ? node.source : undefined;
+    if (source === undefined) {
+      this.#fault(node, `"${this.#path}${name}" is not one value`, `Write ${key}: value`);
+      return undefined;
+    }
+    try {
+      return read(source);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      this.#fault(node, `"${this.#path}${name}": ${error.message}`, `Correct ${key}`);
+      return undefined;
     }
   }
 

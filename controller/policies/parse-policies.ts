@@ -60,7 +60,7 @@ function readPolicy(findings: Findings, { fields, policies, now }: Reading): voi
   const schedule = fields.required("schedule", (text) => (parseCron(text), text));
   const timeZone = fields.optional("time_zone", parseZone) ?? defaults.timeZone;
   const rpoSeconds = fields.duration("rpo") ?? defaults.rpoSeconds;
-  const repositoryUrl = fields.required("repository", parseRepository);
+  const repositoryUrls = readRepositories(fields);
   const rest = {
     retention: readRetention(fields.map("retention"), timeZone),
     ...readOptions(fields.map("options")),
@@ -69,14 +69,14 @@ function readPolicy(findings: Findings, { fields, policies, now }: Reading): voi
   };
   fields.finish();
   if (name === undefined || selector === undefined || schedule === undefined) return;
-  if (repositoryUrl === undefined) return;
+  if (repositoryUrls === undefined) return;
   const intervalSeconds = longestInterval({ cron: parseCron(schedule), timeZone }, now);
   const jitterSeconds = jitterBound(intervalSeconds);
   const needed = intervalSeconds + jitterSeconds;
   if (rpoSeconds < needed)
     fields.fault("rpo", senseMessage({ schedule, rpoSeconds, needed }), senseRemedy(needed));
   const times = { schedule, timeZone, rpoSeconds, intervalSeconds, jitterSeconds };
-  policies.push({ name, selector, ...times, repositoryUrl, ...rest, lines: findings.lines });
+  policies.push({ name, selector, ...times, repositoryUrls, ...rest, lines: findings.lines });
 }
 
 /** RPO-03: a goal that the schedule cannot reach is an alarm every day. */
@@ -92,6 +92,28 @@ export function senseMessage(plan: {
 export function senseRemedy(needed: number): string {
   return `Say rpo: ${Math.ceil(needed / 3600)}h, or run it more often`;
 }
+
+/** A repository, or several; undefined when that is faulty. */
+function readRepositories(fields: FieldReader): string[] | undefined {
+  if (!fields.has("repositories")) {
+    const url = fields.required("repository", parseRepository);
+    return url === undefined ? undefined : [url];
+  }
+  const urls = fields.list("repositories", parseRepository);
+  if (fields.has("repository"))
+    fields.fault("repository", `"repository" stands beside "repositories"`, "Remove one of them");
+  if (urls === undefined) return undefined;
+  const twice = urls.find((url, at) => urls.indexOf(url) !== at);
+  if (urls.length === 0) fields.fault("repositories", `"repositories" is empty`, "Name one");
+  if (urls.length > mostRepositories)
+    fields.fault("repositories", `"repositories" are ${urls.length}`, "Name eight at most");
+  if (twice === undefined) return urls;
+  fields.fault("repositories", `"repositories": ${twice} is there twice`, "Name each once");
+  return undefined;
+}
+
+/** Each costs a reading of the whole database. */
+const mostRepositories = 8;
 
 /** The fields of a retention rule, `_` for `-`; days begin in the policy's zone unless it says else. */
 function readRetention(fields: FieldReader | undefined, zone: string): Policy["retention"] {

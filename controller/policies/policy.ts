@@ -16,7 +16,8 @@ export interface Policy {
   timeZone: string;
   rpoSeconds: number;
   retention: RetentionRule;
-  repositoryUrl: string;
+  /** At least one; each run makes a backup in each of them. */
+  repositoryUrls: string[];
   jobs: number;
   allowMissing: boolean;
   retries: number;

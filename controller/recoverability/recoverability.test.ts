@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { predict, recoverability } from "./recoverability.ts";
-import type { Coverage } from "./recoverability.ts";
+import type { Copy, Coverage } from "./recoverability.ts";
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000);
 const hour = 3600;
@@ -87,12 +87,35 @@ test("recoverability() says since when an agent is silent", () => {
   assert.match(recoverability(coverage, at(100)).reason, /agent silent since 2026-01-01T00:00:05/);
 });
 
+const copy = (repositoryUrl: string, seconds?: number): Copy =>
+  seconds === undefined
+    ? { repositoryUrl }
+    : { repositoryUrl, newest: { backup: "b", at: at(seconds), verified: false } };
+
+test("recoverability() warns when one of several repositories has nothing within the RPO", () => {
+  const seen = { firstSeenAt: at(0), agentSeenAt: at(30 * hour), newestAt: at(29 * hour), goal };
+  const judge = (...copies: Copy[]) => recoverability({ ...seen, copies }, at(30 * hour));
+  const both = judge(copy("a", 29 * hour), copy("b", 4 * hour));
+  assert.deepEqual([both.state, both.copies], ["ok", { good: 2, wanted: 2 }]);
+  const late = judge(copy("a", 29 * hour), copy("b", 4 * hour - 1));
+  assert.deepEqual([late.state, late.copies], ["warning", { good: 1, wanted: 2 }]);
+  assert.match(late.reason, /^copies: 1 of 2, the last in b of 2026-01-01T03:59:59/);
+  assert.match(judge(copy("a", 29 * hour), copy("b")).reason, /^copies: 1 of 2, none in b$/);
+  // Where one is enough, its age says it all.
+  const one = judge(copy("a"));
+  assert.deepEqual([one.state, one.copies], ["ok", { good: 0, wanted: 1 }]);
+});
+
 const moment = fc.integer({ min: 0, max: 10 * day }).map(at);
 const anyCoverage: fc.Arbitrary<Coverage> = fc.record({
   firstSeenAt: moment,
   agentSeenAt: fc.option(moment, { nil: undefined }),
   newestAt: fc.option(moment, { nil: undefined }),
   verifiedAt: fc.constant(undefined),
+  copies: fc.array(
+    fc.integer({ min: 0, max: 10 * day }).map((seconds) => copy("r", seconds)),
+    { maxLength: 3 },
+  ),
   goal: fc.record({
     rpoSeconds: fc.integer({ min: 60, max: 2 * day }),
     plannedSeconds: fc.integer({ min: 60, max: 3 * day }),

@@ -8,6 +8,14 @@ export interface Coverage {
   /** The same of the newest verified one. */
   verifiedAt?: Date | undefined;
   goal?: Goal | undefined;
+  /** In each of the policy's repositories, in their order. */
+  copies?: readonly Copy[] | undefined;
+}
+
+export interface Copy {
+  repositoryUrl: string;
+  /** The newest good backup there; `at` is not later than its snapshot. */
+  newest?: { backup: string; at: Date; verified: boolean };
 }
 
 export interface Goal {
@@ -28,6 +36,8 @@ export interface Recoverability {
   level: RecoverabilityLevel;
   /** In words, for people. */
   reason: string;
+  /** Repositories with a good backup within the RPO, and all that the policy names. */
+  copies: { good: number; wanted: number };
 }
 
 /** Seconds of silence after which nothing is known about a host any more (FLEET-04). */
@@ -43,6 +53,7 @@ export function recoverability(coverage: Coverage, now: Date): Recoverability {
     ...(newestAt === undefined ? {} : { until: newestAt }),
     ageSeconds,
     level,
+    copies: countCopies(coverage, now),
   } as const;
   if (goal === undefined) return { ...known, state: "unmanaged", reason: "no policy selects it" };
   const moments = predict(coverage);
@@ -51,8 +62,11 @@ export function recoverability(coverage: Coverage, now: Date): Recoverability {
     return { ...known, state: "violated", reason: words([...silent, lateness(coverage, now)]) };
   if (newestAt === undefined)
     return { ...known, state: "warning", reason: words([...silent, "never backed up"]) };
-  if (moments.warningAt !== undefined && now > moments.warningAt)
-    return { ...known, state: "warning", reason: words([...silent, lateness(coverage, now)]) };
+  const stale = moments.lateAt !== undefined && now > moments.lateAt;
+  const late = stale || silent.length > 0 ? [lateness(coverage, now)] : [];
+  const missing = severalCopies(coverage) ? missingCopies(coverage, now) : [];
+  if (late.length + missing.length > 0)
+    return { ...known, state: "warning", reason: words([...silent, ...late, ...missing]) };
   return { ...known, state: "ok", reason: `last backup of ${newestAt.toISOString()}` };
 }
 
@@ -60,15 +74,55 @@ export function recoverability(coverage: Coverage, now: Date): Recoverability {
  * The last moments at which it is not yet a warning, not yet violated, if nothing else happens. Both
  * are unset without a policy.
  */
-export function predict(coverage: Coverage): { warningAt?: Date; violatedAt?: Date } {
+export function predict(coverage: Coverage): Prediction {
   const { goal, newestAt, firstSeenAt, agentSeenAt } = coverage;
   if (goal === undefined) return {};
   const violatedAt = later(newestAt ?? firstSeenAt, goal.rpoSeconds);
   if (newestAt === undefined) return { warningAt: firstSeenAt, violatedAt };
-  const late = later(newestAt, Math.max(goal.rpoSeconds * 0.8, goal.plannedSeconds));
+  const lateAt = later(newestAt, Math.max(goal.rpoSeconds * 0.8, goal.plannedSeconds));
   const silent = later(agentSeenAt ?? firstSeenAt, silentSeconds);
-  const moments = [late, silent, violatedAt].map((moment) => moment.getTime());
-  return { warningAt: new Date(Math.min(...moments)), violatedAt };
+  const copies = severalCopies(coverage) ? (coverage.copies ?? []) : [];
+  const ends = copies.map(({ newest }) =>
+    newest === undefined ? firstSeenAt : later(newest.at, goal.rpoSeconds),
+  );
+  const moments = [lateAt, silent, violatedAt, ...ends].map((moment) => moment.getTime());
+  return { warningAt: new Date(Math.min(...moments)), lateAt, violatedAt };
+}
+
+interface Prediction {
+  warningAt?: Date;
+  /** Until when the newest backup is as old as planned. */
+  lateAt?: Date;
+  violatedAt?: Date;
+}
+
+/** Where one repository is enough, how old its newest backup is says it all. */
+function severalCopies({ copies = [] }: Coverage): boolean {
+  return copies.length > 1;
+}
+
+/** Whether the newest backup of a repository is within the RPO. */
+export function isCopyGood({ newest }: Copy, goal: Goal | undefined, now: Date): boolean {
+  return newest !== undefined && goal !== undefined && now <= later(newest.at, goal.rpoSeconds);
+}
+
+function countCopies({ copies = [], goal }: Coverage, now: Date): Recoverability["copies"] {
+  const good = copies.filter((copy) => isCopyGood(copy, goal, now));
+  return { good: good.length, wanted: copies.length };
+}
+
+/** In words; none when no copy is missing. */
+export function missingCopies(coverage: Coverage, now: Date): string[] {
+  const { copies = [], goal } = coverage;
+  const missing = copies.filter((copy) => !isCopyGood(copy, goal, now));
+  if (missing.length === 0) return [];
+  const { good, wanted } = countCopies(coverage, now);
+  const where = missing.map(({ repositoryUrl, newest }) =>
+    newest === undefined
+      ? `none in ${repositoryUrl}`
+      : `the last in ${repositoryUrl} of ${newest.at.toISOString()}`,
+  );
+  return [`copies: ${good} of ${wanted}, ${where.join(", ")}`];
 }
 
 /** Of the backup that `until` comes from: an older verified one proves nothing of it. */

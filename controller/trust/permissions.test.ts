@@ -46,9 +46,9 @@ test("nobody without a certificate calls anything but Enrol; what changes needs 
     if (name === "EnrolmentService/Enrol") assert.equal(may.length, 5);
     else if (/^(AgentLink|Enrolment)Service/.test(name)) assert.deepEqual(may, ["agent"]);
     else if (name.startsWith("UsersService")) assert.deepEqual(may, ["admin"]);
-    else if (/\/(List|Get|Watch|Explain)/.test(name))
+    else if (/\/(List|Get|Watch|Explain|Preview)/.test(name))
       assert.deepEqual(may, ["viewer", "operator", "admin"]);
-    else if (name.startsWith("JobsService")) assert.deepEqual(may, ["operator", "admin"]);
+    else if (/^(Jobs|Retention)Service/.test(name)) assert.deepEqual(may, ["operator", "admin"]);
     else assert.deepEqual(may, ["admin"], name);
   }
 });

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dbctl/v1/backups.proto.
  */
 export const file_dbctl_v1_backups: GenFile = /*@__PURE__*/
-  fileDesc("ChZkYmN0bC92MS9iYWNrdXBzLnByb3RvEghkYmN0bC52MSKyAwoGQmFja3VwEgoKAmlkGAEgASgJEhAKCGRhdGFiYXNlGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEg0KBXN0YXRlGAUgASgJEi4KCnN0YXJ0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGNvbW1pdHRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKYnl0ZXNfcmVhZBgIIAEoBBIUCgxieXRlc19zdG9yZWQYCSABKAQSEQoJYnl0ZXNfbmV3GAogASgEEgwKBHJvd3MYCyABKAQSDgoGdGFibGVzGAwgASgNEhYKDnJlcG9zaXRvcnlfdXJsGA0gASgJEhMKC2luc3RhbmNlX2lkGA4gASgJEg0KBWVwb2NoGA8gASgJEg8KB21pc3NpbmcYECADKAkSDgoGam9iX2lkGBEgASgJEi8KC3ZlcmlmaWVkX2F0GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkYW1hZ2VkGBMgASgIIjUKEkxpc3RCYWNrdXBzUmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgVsaW1pdBgCIAEoDSI4ChNMaXN0QmFja3Vwc1Jlc3BvbnNlEiEKB2JhY2t1cHMYASADKAsyEC5kYmN0bC52MS5CYWNrdXAiHgoQR2V0QmFja3VwUmVxdWVzdBIKCgJpZBgBIAEoCSI1ChFHZXRCYWNrdXBSZXNwb25zZRIgCgZiYWNrdXAYASABKAsyEC5kYmN0bC52MS5CYWNrdXAyogEKDkJhY2t1cHNTZXJ2aWNlEkoKC0xpc3RCYWNrdXBzEhwuZGJjdGwudjEuTGlzdEJhY2t1cHNSZXF1ZXN0Gh0uZGJjdGwudjEuTGlzdEJhY2t1cHNSZXNwb25zZRJECglHZXRCYWNrdXASGi5kYmN0bC52MS5HZXRCYWNrdXBSZXF1ZXN0GhsuZGJjdGwudjEuR2V0QmFja3VwUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChZkYmN0bC92MS9iYWNrdXBzLnByb3RvEghkYmN0bC52MSLnBQoGQmFja3VwEgoKAmlkGAEgASgJEhAKCGRhdGFiYXNlGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEg0KBXN0YXRlGAUgASgJEi4KCnN0YXJ0ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGNvbW1pdHRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKYnl0ZXNfcmVhZBgIIAEoBBIUCgxieXRlc19zdG9yZWQYCSABKAQSEQoJYnl0ZXNfbmV3GAogASgEEgwKBHJvd3MYCyABKAQSDgoGdGFibGVzGAwgASgNEhYKDnJlcG9zaXRvcnlfdXJsGA0gASgJEhMKC2luc3RhbmNlX2lkGA4gASgJEg0KBWVwb2NoGA8gASgJEg8KB21pc3NpbmcYECADKAkSDgoGam9iX2lkGBEgASgJEi8KC3ZlcmlmaWVkX2F0GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkYW1hZ2VkGBMgASgIEi4KCmNoZWNrZWRfYXQYFCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWNoZWNrZWRfZGVwdGgYFSABKAkSFQoNY2hlY2tlZF9ieXRlcxgWIAEoBBIPCgdkYW1hZ2VzGBcgAygJEi4KCmRlbGV0ZWRfYXQYGCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDnVuZGVsZXRlX3VudGlsGBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZW1vdmVkX2F0GBogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRob2xkGBsgASgJEgwKBHRhZ3MYHCADKAkSFAoMa2VwdF9iZWNhdXNlGB0gAygJIkYKEkxpc3RCYWNrdXBzUmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRINCgVsaW1pdBgCIAEoDRIPCgdkZWxldGVkGAMgASgIIjgKE0xpc3RCYWNrdXBzUmVzcG9uc2USIQoHYmFja3VwcxgBIAMoCzIQLmRiY3RsLnYxLkJhY2t1cCIeChBHZXRCYWNrdXBSZXF1ZXN0EgoKAmlkGAEgASgJIjUKEUdldEJhY2t1cFJlc3BvbnNlEiAKBmJhY2t1cBgBIAEoCzIQLmRiY3RsLnYxLkJhY2t1cDKiAQoOQmFja3Vwc1NlcnZpY2USSgoLTGlzdEJhY2t1cHMSHC5kYmN0bC52MS5MaXN0QmFja3Vwc1JlcXVlc3QaHS5kYmN0bC52MS5MaXN0QmFja3Vwc1Jlc3BvbnNlEkQKCUdldEJhY2t1cBIaLmRiY3RsLnYxLkdldEJhY2t1cFJlcXVlc3QaGy5kYmN0bC52MS5HZXRCYWNrdXBSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message dbctl.v1.Backup
@@ -110,7 +110,7 @@ export type Backup = Message<"dbctl.v1.Backup"> & {
   jobId: string;
 
   /**
-   * Unset when it was never verified.
+   * When all of it was read back and was whole; unset when it never was.
    *
    * @generated from field: google.protobuf.Timestamp verified_at = 18;
    */
@@ -120,6 +120,70 @@ export type Backup = Message<"dbctl.v1.Backup"> & {
    * @generated from field: bool damaged = 19;
    */
   damaged: boolean;
+
+  /**
+   * The last look at it, however close; unset when there was none.
+   *
+   * @generated from field: google.protobuf.Timestamp checked_at = 20;
+   */
+  checkedAt?: Timestamp | undefined;
+
+  /**
+   * quick, index, sample=5%, full.
+   *
+   * @generated from field: string checked_depth = 21;
+   */
+  checkedDepth: string;
+
+  /**
+   * @generated from field: uint64 checked_bytes = 22;
+   */
+  checkedBytes: bigint;
+
+  /**
+   * What is wrong with it.
+   *
+   * @generated from field: repeated string damages = 23;
+   */
+  damages: string[];
+
+  /**
+   * Deleted: it can be had back until then. Unset while nobody deleted it.
+   *
+   * @generated from field: google.protobuf.Timestamp deleted_at = 24;
+   */
+  deletedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp undelete_until = 25;
+   */
+  undeleteUntil?: Timestamp | undefined;
+
+  /**
+   * Its objects are gone.
+   *
+   * @generated from field: google.protobuf.Timestamp removed_at = 26;
+   */
+  removedAt?: Timestamp | undefined;
+
+  /**
+   * Why it is held; empty when it is not.
+   *
+   * @generated from field: string hold = 27;
+   */
+  hold: string;
+
+  /**
+   * @generated from field: repeated string tags = 28;
+   */
+  tags: string[];
+
+  /**
+   * Of GetBackup: why retention keeps it; empty when nothing does.
+   *
+   * @generated from field: repeated string kept_because = 29;
+   */
+  keptBecause: string[];
 };
 
 /**
@@ -142,6 +206,13 @@ export type ListBackupsRequest = Message<"dbctl.v1.ListBackupsRequest"> & {
    * @generated from field: uint32 limit = 2;
    */
   limit: number;
+
+  /**
+   * Those that were deleted or removed, instead of the others.
+   *
+   * @generated from field: bool deleted = 3;
+   */
+  deleted: boolean;
 };
 
 /**

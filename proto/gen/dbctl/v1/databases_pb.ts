@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dbctl/v1/databases.proto.
  */
 export const file_dbctl_v1_databases: GenFile = /*@__PURE__*/
-  fileDesc("ChhkYmN0bC92MS9kYXRhYmFzZXMucHJvdG8SCGRiY3RsLnYxIpQDCghEYXRhYmFzZRIMCgRuYW1lGAEgASgJEgwKBGhvc3QYAiABKAkSEAoIZGF0YWJhc2UYAyABKAkSEAoIaW5zdGFuY2UYBCABKAkSEwoLaW5zdGFuY2VfaWQYBSABKAkSDgoGZW5naW5lGAYgASgJEg8KB3ZlcnNpb24YByABKAkSDAoEc2l6ZRgIIAEoBBIuCgZsYWJlbHMYCSADKAsyHi5kYmN0bC52MS5EYXRhYmFzZS5MYWJlbHNFbnRyeRIOCgZwb2xpY3kYCiABKAkSMQoNZmlyc3Rfc2Vlbl9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF9zZWVuX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCg5yZWNvdmVyYWJpbGl0eRgNIAEoCzIYLmRiY3RsLnYxLlJlY292ZXJhYmlsaXR5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEikwEKDlJlY292ZXJhYmlsaXR5EikKBXVudGlsGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgthZ2Vfc2Vjb25kcxgCIAEoBBITCgtycG9fc2Vjb25kcxgDIAEoBBINCgVzdGF0ZRgEIAEoCRINCgVsZXZlbBgFIAEoCRIOCgZyZWFzb24YBiABKAkiKAoUTGlzdERhdGFiYXNlc1JlcXVlc3QSEAoIc2VsZWN0b3IYASABKAkiPgoVTGlzdERhdGFiYXNlc1Jlc3BvbnNlEiUKCWRhdGFiYXNlcxgBIAMoCzISLmRiY3RsLnYxLkRhdGFiYXNlIiIKEkdldERhdGFiYXNlUmVxdWVzdBIMCgRuYW1lGAEgASgJIjsKE0dldERhdGFiYXNlUmVzcG9uc2USJAoIZGF0YWJhc2UYASABKAsyEi5kYmN0bC52MS5EYXRhYmFzZTKwAQoQRGF0YWJhc2VzU2VydmljZRJQCg1MaXN0RGF0YWJhc2VzEh4uZGJjdGwudjEuTGlzdERhdGFiYXNlc1JlcXVlc3QaHy5kYmN0bC52MS5MaXN0RGF0YWJhc2VzUmVzcG9uc2USSgoLR2V0RGF0YWJhc2USHC5kYmN0bC52MS5HZXREYXRhYmFzZVJlcXVlc3QaHS5kYmN0bC52MS5HZXREYXRhYmFzZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChhkYmN0bC92MS9kYXRhYmFzZXMucHJvdG8SCGRiY3RsLnYxIpQDCghEYXRhYmFzZRIMCgRuYW1lGAEgASgJEgwKBGhvc3QYAiABKAkSEAoIZGF0YWJhc2UYAyABKAkSEAoIaW5zdGFuY2UYBCABKAkSEwoLaW5zdGFuY2VfaWQYBSABKAkSDgoGZW5naW5lGAYgASgJEg8KB3ZlcnNpb24YByABKAkSDAoEc2l6ZRgIIAEoBBIuCgZsYWJlbHMYCSADKAsyHi5kYmN0bC52MS5EYXRhYmFzZS5MYWJlbHNFbnRyeRIOCgZwb2xpY3kYCiABKAkSMQoNZmlyc3Rfc2Vlbl9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF9zZWVuX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCg5yZWNvdmVyYWJpbGl0eRgNIAEoCzIYLmRiY3RsLnYxLlJlY292ZXJhYmlsaXR5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwAIKDlJlY292ZXJhYmlsaXR5EikKBXVudGlsGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgthZ2Vfc2Vjb25kcxgCIAEoBBITCgtycG9fc2Vjb25kcxgDIAEoBBINCgVzdGF0ZRgEIAEoCRINCgVsZXZlbBgFIAEoCRIOCgZyZWFzb24YBiABKAkSLQoGY29waWVzGAcgAygLMh0uZGJjdGwudjEuUmVjb3ZlcmFiaWxpdHkuQ29weRp8CgRDb3B5EhYKDnJlcG9zaXRvcnlfdXJsGAEgASgJEhEKCWJhY2t1cF9pZBgCIAEoCRIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZ29vZBgEIAEoCBIQCgh2ZXJpZmllZBgFIAEoCCIoChRMaXN0RGF0YWJhc2VzUmVxdWVzdBIQCghzZWxlY3RvchgBIAEoCSI+ChVMaXN0RGF0YWJhc2VzUmVzcG9uc2USJQoJZGF0YWJhc2VzGAEgAygLMhIuZGJjdGwudjEuRGF0YWJhc2UiIgoSR2V0RGF0YWJhc2VSZXF1ZXN0EgwKBG5hbWUYASABKAkiOwoTR2V0RGF0YWJhc2VSZXNwb25zZRIkCghkYXRhYmFzZRgBIAEoCzISLmRiY3RsLnYxLkRhdGFiYXNlMrABChBEYXRhYmFzZXNTZXJ2aWNlElAKDUxpc3REYXRhYmFzZXMSHi5kYmN0bC52MS5MaXN0RGF0YWJhc2VzUmVxdWVzdBofLmRiY3RsLnYxLkxpc3REYXRhYmFzZXNSZXNwb25zZRJKCgtHZXREYXRhYmFzZRIcLmRiY3RsLnYxLkdldERhdGFiYXNlUmVxdWVzdBodLmRiY3RsLnYxLkdldERhdGFiYXNlUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message dbctl.v1.Database
@@ -142,6 +142,13 @@ export type Recoverability = Message<"dbctl.v1.Recoverability"> & {
    * @generated from field: string reason = 6;
    */
   reason: string;
+
+  /**
+   * The newest good backup in each of its policy's repositories.
+   *
+   * @generated from field: repeated dbctl.v1.Recoverability.Copy copies = 7;
+   */
+  copies: Recoverability_Copy[];
 };
 
 /**
@@ -150,6 +157,51 @@ export type Recoverability = Message<"dbctl.v1.Recoverability"> & {
  */
 export const RecoverabilitySchema: GenMessage<Recoverability> = /*@__PURE__*/
   messageDesc(file_dbctl_v1_databases, 1);
+
+/**
+ * @generated from message dbctl.v1.Recoverability.Copy
+ */
+export type Recoverability_Copy = Message<"dbctl.v1.Recoverability.Copy"> & {
+  /**
+   * @generated from field: string repository_url = 1;
+   */
+  repositoryUrl: string;
+
+  /**
+   * Empty when there is none.
+   *
+   * @generated from field: string backup_id = 2;
+   */
+  backupId: string;
+
+  /**
+   * A moment not later than its snapshot.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Whether it is within the RPO.
+   *
+   * @generated from field: bool good = 4;
+   */
+  good: boolean;
+
+  /**
+   * Whether all of it was read back.
+   *
+   * @generated from field: bool verified = 5;
+   */
+  verified: boolean;
+};
+
+/**
+ * Describes the message dbctl.v1.Recoverability.Copy.
+ * Use `create(Recoverability_CopySchema)` to create a new message.
+ */
+export const Recoverability_CopySchema: GenMessage<Recoverability_Copy> = /*@__PURE__*/
+  messageDesc(file_dbctl_v1_databases, 1, 0);
 
 /**
  * @generated from message dbctl.v1.ListDatabasesRequest
