@@ -21,7 +21,7 @@ export function backupsLsCommand(signal: AbortSignal): Command {
   return new Command("ls")
     .description("Lists the backups of the fleet, or of a repository, oldest first. Needs no key.")
     .addOption(directRepoOption)
-    .option("--deleted", "with --repo: those that were deleted and can be had back", false)
+    .option("--deleted", "those that were deleted: with --repo, that can be had back", false)
     .addOption(jsonOption)
     .addHelpText(
       "after",
@@ -30,11 +30,7 @@ export function backupsLsCommand(signal: AbortSignal): Command {
     )
     .action(async ({ repo, ...flags }: Flags) => {
       if (repo !== undefined) return await list({ ...flags, repo }, signal);
-      if (flags.deleted)
-        throw new DbctlError("usage", "Cannot list deleted backups: --repo is missing", {
-          remedy: "Add --repo URL: they are listed by repository",
-        });
-      await listFleetBackups({ json: flags.json, signal });
+      await listFleetBackups({ ...flags, signal });
     });
 }
 

@@ -3,7 +3,7 @@ import { DbctlError } from "../../core/errors.ts";
 import { createClient } from "../../core/grpc/client.ts";
 import { type Database, DatabasesService } from "../../proto/gen/dbctl/v1/databases_pb.ts";
 import { openController } from "../controller-client.ts";
-import { databaseDocument } from "../output/format-database.ts";
+import { copiesText, type DatabaseDocument, databaseDocument } from "../output/format-database.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { jsonOption, selectorOption } from "./options.ts";
@@ -61,15 +61,28 @@ async function showDatabase(database: Database | undefined, json: boolean): Prom
       remedy: "Bring dbctl and the controller to one version",
     });
   const document = databaseDocument(database);
-  const { until, state, level, reason } = document.recoverability;
+  const { until, state, level, reason, copies } = document.recoverability;
   const { name, instance, engine, version, size, policy, labels } = database;
   const lines = [
     `${name}: ${engine} ${version}, instance ${instance}, ${formatBytes(Number(size))}`,
     `Policy: ${policy === "" ? "none" : policy}; labels: ${labelText(labels) || "none"}`,
     `Recoverable until: ${until ?? "never"} (${state}, ${level})`,
     ...(reason === "" ? [] : [reason]),
+    `Copies: ${copiesText(copies)}`,
+    ...copies.map((copy) => `  ${copy.repository}: ${newestText(copy)}`),
   ];
   await printResult(document, { json, lines });
+}
+
+function newestText({
+  backup,
+  until,
+  good,
+  verified,
+}: DatabaseDocument["recoverability"]["copies"][0]): string {
+  if (backup === null) return "no good backup";
+  const words = [verified ? "verified" : "stored", ...(good ? [] : ["older than the RPO"])];
+  return `newest good backup ${backup} of ${until ?? "?"} (${words.join(", ")})`;
 }
 
 function labelText(labels: Record<string, string>): string {

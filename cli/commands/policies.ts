@@ -112,7 +112,7 @@ async function printApplied(
 
 function policyDocument(policy: Policy) {
   const { name, selector, schedule, timeZone, repositoryUrl, jobs, allowMissing, retries } = policy;
-  const { keepDays = 0, keepLast = 0 } = policy.retention ?? {};
+  const { keepDays = 0, keepLast = 0, rule = "" } = policy.retention ?? {};
   return {
     policy: name,
     selector,
@@ -120,7 +120,8 @@ function policyDocument(policy: Policy) {
     time_zone: timeZone,
     rpo_seconds: Number(policy.rpoSeconds),
     repository: repositoryUrl,
-    retention: { keep_days: keepDays, keep_last: keepLast },
+    repositories: repositoriesOf(policy),
+    retention: { rule, keep_days: keepDays, keep_last: keepLast },
     jobs,
     allow_missing: allowMissing,
     retries,
@@ -130,19 +131,25 @@ function policyDocument(policy: Policy) {
   };
 }
 
+/** A controller that knows of one only names that one. */
+function repositoriesOf({ repositoryUrl, repositoryUrls }: Policy): string[] {
+  return repositoryUrls.length === 0 ? [repositoryUrl] : repositoryUrls;
+}
+
 function show_(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 async function printPolicies(policies: readonly Policy[], json: boolean): Promise<void> {
-  const rows = policies.map(({ name, selector, schedule, rpoSeconds, repositoryUrl }) => [
-    name,
-    selector,
-    schedule,
-    formatSeconds(Number(rpoSeconds)),
-    repositoryUrl,
+  const rows = policies.map((policy) => [
+    policy.name,
+    policy.selector,
+    policy.schedule,
+    formatSeconds(Number(policy.rpoSeconds)),
+    policy.retention?.rule ?? "",
+    repositoriesOf(policy).join(" "),
   ]);
-  const head = ["POLICY", "SELECTS", "SCHEDULE", "RPO", "REPOSITORY"];
+  const head = ["POLICY", "SELECTS", "SCHEDULE", "RPO", "KEEPS", "REPOSITORIES"];
   const lines = rows.length === 0 ? ["No policies yet."] : formatTable([head, ...rows]);
   await printResult({ policies: policies.map(policyDocument) }, { json, lines });
 }

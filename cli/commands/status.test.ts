@@ -32,7 +32,7 @@ test("checkCode() takes neither an unknown state nor an empty fleet for well", (
 test("statusLines() shows what was never backed up as never", () => {
   const never = databaseDocument(create(DatabaseSchema, { name: "db1/new" }));
   const [head, first, second] = statusLines([never, of("ok")]);
-  assert.match(head ?? "", /DATABASE +RECOVERABLE UNTIL +AGE +RPO +STATE +LEVEL +REASON/);
+  assert.match(head ?? "", /DATABASE +RECOVERABLE UNTIL +AGE +RPO +STATE +LEVEL +COPIES +REASON/);
   assert.match(first ?? "", /db1\/new +never +- +- +unmanaged +none/);
   assert.match(
     second ?? "",

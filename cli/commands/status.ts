@@ -3,7 +3,7 @@ import { createClient } from "../../core/grpc/client.ts";
 import { pause } from "../../core/run-service.ts";
 import { DatabasesService } from "../../proto/gen/dbctl/v1/databases_pb.ts";
 import { openController } from "../controller-client.ts";
-import { type DatabaseDocument, databaseDocument } from "../output/format-database.ts";
+import { copiesText, type DatabaseDocument, databaseDocument } from "../output/format-database.ts";
 import { formatSeconds, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { jsonOption, selectorOption } from "./options.ts";
@@ -50,7 +50,16 @@ async function showStatus(flags: Flags, signal: AbortSignal): Promise<void> {
 
 export function statusLines(documents: readonly DatabaseDocument[]): string[] {
   if (documents.length === 0) return ["No databases yet."];
-  const head = ["DATABASE", "RECOVERABLE UNTIL", "AGE", "RPO", "STATE", "LEVEL", "REASON"];
+  const head = [
+    "DATABASE",
+    "RECOVERABLE UNTIL",
+    "AGE",
+    "RPO",
+    "STATE",
+    "LEVEL",
+    "COPIES",
+    "REASON",
+  ];
   const rows = documents.map(({ name, recoverability: one }) => [
     name,
     one.until ?? "never",
@@ -58,6 +67,7 @@ export function statusLines(documents: readonly DatabaseDocument[]): string[] {
     one.rpo_seconds === null ? "-" : formatSeconds(one.rpo_seconds),
     one.state,
     one.level,
+    copiesText(one.copies),
     one.reason,
   ]);
   return formatTable([head, ...rows]);

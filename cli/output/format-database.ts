@@ -1,4 +1,4 @@
-import type { Database } from "../../proto/gen/dbctl/v1/databases_pb.ts";
+import type { Database, Recoverability_Copy } from "../../proto/gen/dbctl/v1/databases_pb.ts";
 import { isoOf } from "./format-job.ts";
 
 /** A database and until when it can be recovered, as `--json` shows it. */
@@ -25,8 +25,21 @@ export function databaseDocument(database: Database) {
       state: recoverability?.state || "unmanaged",
       level: recoverability?.level || "none",
       reason: recoverability?.reason ?? "",
+      copies: (recoverability?.copies ?? []).map(copyDocument),
     },
   };
+}
+
+function copyDocument(copy: Recoverability_Copy) {
+  const { repositoryUrl, backupId, until, good, verified } = copy;
+  const newest = { backup: backupId || null, until: isoOf(until), verified };
+  return { repository: repositoryUrl, good, ...newest };
+}
+
+/** `1 of 2`: the repositories with a good backup within the RPO. */
+export function copiesText(copies: readonly { good: boolean }[]): string {
+  if (copies.length === 0) return "-";
+  return `${copies.filter(({ good }) => good).length} of ${copies.length}`;
 }
 
 export type DatabaseDocument = ReturnType<typeof databaseDocument>;

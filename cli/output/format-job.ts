@@ -103,8 +103,10 @@ function resultDocument({ kind }: JobResult): Record<string, unknown> {
       return { backup: backupId, rows: Number(rows), tables };
     }
     case "verify": {
-      const { backupId, bytes, chunks, damages } = kind.value;
-      return { backup: backupId, bytes: Number(bytes), chunks: Number(chunks), damages };
+      const { backupId, bytes, chunks, damages, depth, damagedTables, restorable } = kind.value;
+      const figures = { bytes: Number(bytes), chunks: Number(chunks), damages };
+      const looked = { depth: depth || "full", damaged_tables: damagedTables, restorable };
+      return { backup: backupId, ...looked, ...figures };
     }
     case undefined:
       return {};
@@ -150,9 +152,9 @@ function describeResult(result: JobResult | undefined): string {
     case "restore":
       return `backup ${result.kind.value.backupId} is restored: ${result.kind.value.rows} rows`;
     case "verify": {
-      const { backupId, damages } = result.kind.value;
+      const { backupId, damages, depth } = result.kind.value;
       return damages.length === 0
-        ? `backup ${backupId} is whole`
+        ? `backup ${backupId} is whole, as far as ${depth || "full"} looks`
         : `backup ${backupId} is damaged: ${damages.join("; ")}`;
     }
     case undefined:
