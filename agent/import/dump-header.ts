@@ -28,8 +28,10 @@ export class DumpHeader {
       /^-- (?:Dumped from database version|Server version\s) *(.+)$/.exec(comment) ?? [];
     this.serverVersion ??= server?.trim() ?? null;
     const [, program, version] = /^-- Dumped by (\w+) version (.+)$/.exec(comment) ?? [];
-    if (program !== undefined) [this.tool, this.toolVersion] = [program, version ?? null];
-    if (comment === "-- PostgreSQL database cluster dump") this.tool = "pg_dumpall";
+    this.tool ??= program ?? null;
+    this.toolVersion ??= version ?? null;
+    if (comment === "-- PostgreSQL database dump") this.tool ??= "pg_dump";
+    if (comment === "-- PostgreSQL database cluster dump") this.tool ??= "pg_dumpall";
     const [, product, of] =
       /^-- (MySQL|MariaDB) dump \S*?(?:-|\s+Distrib )([0-9][^,]*),/.exec(comment) ?? [];
     if (product === undefined) return;
