@@ -8,7 +8,7 @@ import {
   madeDatabase,
 } from "./database-names.ts";
 import { type Imported, importItems } from "./import-items.ts";
-import { damagedDump, describeDamage, refusedDump } from "./refused-dump.ts";
+import { damagedDump, describeDamage, describePlace, refusedDump } from "./refused-dump.ts";
 import type { ImportSource, Survey } from "./statement.ts";
 import { whyNot } from "./unwanted-statements.ts";
 
@@ -96,7 +96,7 @@ function refuseUnfit({ path, survey, server }: Work, { allowSuperuser }: ImportO
   if (longest !== null && longest.bytes > server.statementLimit)
     throw new DbctlError(
       "engine-refused",
-      `${what}: line ${longest.place.line} has ${longest.bytes} bytes, and the server takes ${server.statementLimit}`,
+      `${what}: ${describePlace(longest.place)} has ${longest.bytes} bytes, and the server takes ${server.statementLimit}`,
       { remedy: "Raise max_allowed_packet on the target server, at most to 1 GiB" },
     );
 }

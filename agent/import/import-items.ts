@@ -4,6 +4,7 @@ import { unreachable } from "../../core/unreachable.ts";
 import type { ScriptSession, ScriptStatement, ScriptTarget } from "../engines/script-target.ts";
 import { type DatabaseNames, isSystemDatabase } from "./database-names.ts";
 import { ImportLanes } from "./import-lanes.ts";
+import { describePlace } from "./refused-dump.ts";
 import { cutRows, type RowPiece } from "./row-pieces.ts";
 import type { Dialect, ImportItem, Place } from "./statement.ts";
 
@@ -208,9 +209,9 @@ class ImportRun implements AsyncDisposable {
   }
 
   /** `run line 12 of dump.sql (CREATE TABLE …)`. */
-  #describe(sql: Buffer, { line }: Place): string {
+  #describe(sql: Buffer, place: Place): string {
     const start = sql.toString("utf8", 0, 160).replaceAll(/\s+/g, " ").slice(0, 80);
     const more = sql.length > start.length ? " …" : "";
-    return `run line ${line} of ${basename(this.#importing.path)} (${start}${more})`;
+    return `run ${describePlace(place)} of ${basename(this.#importing.path)} (${start}${more})`;
   }
 }

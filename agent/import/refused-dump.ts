@@ -1,10 +1,15 @@
 import { DbctlError } from "../../core/errors.ts";
-import type { Damage, Refusal } from "./statement.ts";
+import type { Damage, Place, Refusal } from "./statement.ts";
+
+/** For people: `line 12`, `line 1 of entry 207`. */
+export function describePlace({ entry, line }: Place): string {
+  return `line ${line}${entry === undefined ? "" : ` of entry ${entry}`}`;
+}
 
 /** For people: `line 12, byte 345: the last statement has no end; …`. */
 export function describeDamage({ what, place, lastTable }: Damage): string {
   const table = lastTable === null ? "" : `; the last complete table is ${lastTable}`;
-  return `line ${place.line}, byte ${place.byte}: ${what}${table}`;
+  return `${describePlace(place)}, byte ${place.byte}: ${what}${table}`;
 }
 
 export function damagedDump(path: string, what: string): DbctlError {
@@ -13,8 +18,9 @@ export function damagedDump(path: string, what: string): DbctlError {
   });
 }
 
-export function refusedDump(path: string, { what, place }: Refusal): DbctlError {
-  return new DbctlError("dump-refused", `Cannot import ${path}: line ${place.line} holds ${what}`, {
-    remedy: "Nothing was run. Find out how it got there; take the line out if it does no harm",
+export function refusedDump(path: string, { what, place, remedy }: Refusal): DbctlError {
+  const where = describePlace(place);
+  return new DbctlError("dump-refused", `Cannot import ${path}: ${where} holds ${what}`, {
+    remedy: `Nothing was run. ${remedy ?? "Find out how it got there; take the line out if it does no harm"}`,
   });
 }

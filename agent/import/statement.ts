@@ -3,8 +3,10 @@
  * report of the whole file, read before anything runs, and then the things to do, in order.
  */
 
-/** Where something begins in the expanded text; for an archive `line` is the number of its entry. */
+/** Where something begins in the expanded text. */
 export interface Place {
+  /** Of an archive: the number of its entry, whose own lines and bytes are counted. */
+  entry?: number;
   /** From 1. */
   line: number;
   /** From 0. */
@@ -114,6 +116,8 @@ export interface TableRows {
 export interface Refusal {
   what: string;
   place: Place;
+  /** What to do about it, when a dump tool writes such a thing. */
+  remedy?: string;
 }
 
 export type Dialect = "postgres" | "mysql";

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { openDump } from "../../agent/import/open-dump.ts";
-import { describeDamage } from "../../agent/import/refused-dump.ts";
+import { describeDamage, describePlace } from "../../agent/import/refused-dump.ts";
 import type { Dialect, Survey } from "../../agent/import/statement.ts";
 import { exitCodes } from "../../core/errors.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
@@ -44,8 +44,8 @@ function judge({ damage, refusals, tables, databases }: Survey): Verdict {
   if (first !== undefined)
     return {
       ok: false,
-      verdict: `The dump is refused: line ${first.place.line} holds ${first.what}.`,
-      advice: "Find out how it got there; no dump tool writes it",
+      verdict: `The dump is refused: ${describePlace(first.place)} holds ${first.what}.`,
+      advice: first.remedy ?? "Find out how it got there; no dump tool writes it",
     };
   if (damage !== null) {
     const whole = damage.lastTable === null ? 0 : completeTables(tables, damage.lastTable);

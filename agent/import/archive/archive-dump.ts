@@ -79,7 +79,7 @@ async function* readItems(archive: Archive, reading: Reading): AsyncGenerator<Im
       yield {
         kind: "statement",
         sql: Buffer.from(sql, "latin1"),
-        place: { line: id, byte: 0 },
+        place: { entry: id, line: 1, byte: 0 },
         effect: { kind: "left-out", why: leftOut },
       };
   const events = tellDamage(archive, readEvents(archive, { ...reading, onText: () => {} }));
@@ -102,14 +102,21 @@ async function* tellDamage(
 /** What would be lost without a word. */
 function refusalsOf(entries: readonly ArchiveEntry[]): Refusal[] {
   const refused: Refusal[] = [];
-  for (const { id, kind, name, definition, data } of entries) {
-    const place = { line: id, byte: 0 };
-    if (kind.startsWith("BLOB"))
-      refused.push({ what: "large objects, which are not imported yet", place });
-    else if (kind === "STDSTRINGS" && !/=\s*'?on/i.test(definition))
-      refused.push({ what: "texts written with standard_conforming_strings off", place });
-    else if (kind !== "TABLE DATA" && data.kind !== "no-data")
-      refused.push({ what: `data of ${kind} ${utf8(name)}, which are of no known kind`, place });
+  const refuse = ({ id: entry }: ArchiveEntry, what: string, remedy: string) =>
+    refused.push({ what, place: { entry, line: 1, byte: 0 }, remedy });
+  const blob = entries.find(({ kind }) => kind.startsWith("BLOB"));
+  if (blob !== undefined)
+    refuse(
+      blob,
+      "large objects, which are not imported yet",
+      "Use pg_dump --no-blobs, or pg_restore",
+    );
+  for (const entry of entries) {
+    const { kind, name, definition, data } = entry;
+    if (kind === "STDSTRINGS" && !/=\s*'?on/i.test(definition))
+      refuse(entry, "texts under standard_conforming_strings off", "Set it on, then dump again");
+    else if (!["TABLE DATA", "BLOBS"].includes(kind) && data.kind !== "no-data")
+      refuse(entry, `data of ${kind} ${utf8(name)}, an unknown kind`, "Use a newer dbctl");
   }
   return refused;
 }
@@ -146,11 +153,11 @@ async function* readStep(
   yield* lexer.finish();
 }
 
-/** An event's line is the number of its entry, which pg_restore --list shows, too. */
-function atEntry(event: ScriptEvent, { id }: ArchiveStep): ScriptEvent {
-  if (event.kind !== "damage") return { ...event, place: { ...event.place, line: id } };
+/** The number of an entry is what pg_restore --list shows, too. */
+function atEntry(event: ScriptEvent, { id: entry }: ArchiveStep): ScriptEvent {
+  if (event.kind !== "damage") return { ...event, place: { ...event.place, entry } };
   const { damage } = event;
-  return { kind: "damage", damage: { ...damage, place: { ...damage.place, line: id } } };
+  return { kind: "damage", damage: { ...damage, place: { ...damage.place, entry } } };
 }
 
 function refuseLz4({ path, toc }: Archive): void {

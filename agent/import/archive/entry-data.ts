@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync } from "node:fs";
+import { basename, join } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, createInflate, createZstdDecompress } from "node:zlib";
 import { ArchiveCursor } from "./archive-cursor.ts";
@@ -43,14 +43,21 @@ export async function* readEntryData(
 /** pg_dump adds the ending of its compression to the name that the table of contents has. */
 function findFile(folder: string, name: string): { path: string; expander?: Expander } {
   const path = join(folder, name);
-  if (existsSync(path)) return { path };
-  if (existsSync(`${path}.gz`))
-    return { path: `${path}.gz`, expander: () => createGunzip(expanding) };
-  if (existsSync(`${path}.zst`))
+  if (isFile(path)) return { path };
+  const expander = () => createGunzip(expanding);
+  if (isFile(`${path}.gz`)) return { path: `${path}.gz`, expander };
+  if (isFile(`${path}.zst`))
     return { path: `${path}.zst`, expander: () => createZstdDecompress(expanding) };
-  const isLz4 = existsSync(`${path}.lz4`);
+  const isLz4 = isFile(`${path}.lz4`);
   const what = isLz4 ? `its file ${name} is compressed with lz4` : `its file ${name} is missing`;
   throw new BadArchive("damaged", what);
+}
+
+/** A link could have another's file imported, a pipe would never end: pg_dump writes neither. */
+function isFile(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isFile()) return found !== undefined;
+  throw new BadArchive("damaged", `its ${basename(path)} is no file`);
 }
 
 async function* readRegion(region: Region, reading: DataReading): AsyncGenerator<Buffer> {
@@ -138,12 +145,18 @@ export async function findBlocks(
     signal.throwIfAborted();
     const offset = cursor.place;
     const [block, id] = [await cursor.byte(), await cursor.int()];
-    if (block === blobsBlock) throw cursor.bad("damaged", "it holds large objects");
-    if (block !== dataBlock) throw cursor.bad("damaged", "a block of data is unknown");
-    found.set(id, offset);
-    await skipChunks(cursor);
+    if (block === dataBlock) {
+      found.set(id, offset);
+      await skipChunks(cursor);
+    } else if (block === blobsBlock) await skipBlobs(cursor);
+    else throw cursor.bad("damaged", "a block of data is unknown");
   }
   return found;
+}
+
+/** Large objects, each behind its oid; a zero ends them. */
+async function skipBlobs(cursor: ArchiveCursor): Promise<void> {
+  while ((await cursor.int()) !== 0) await skipChunks(cursor);
 }
 
 async function skipChunks(cursor: ArchiveCursor): Promise<void> {

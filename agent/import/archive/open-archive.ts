@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { lstat, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DbctlError } from "../../../core/errors.ts";
 import type { ImportSource } from "../statement.ts";
@@ -7,7 +7,7 @@ import { BadArchive } from "./bad-archive.ts";
 import { type DataPlaces, findBlocks } from "./entry-data.ts";
 import { openRegion, type RandomBytes, type Region } from "./random-bytes.ts";
 import { archiveMagic, type ArchiveFormat, readToc, type Toc } from "./read-toc.ts";
-import { listTarMembers, looksLikeTar } from "./tar-members.ts";
+import { listTarMembers, looksLikeTar, parseHeader } from "./tar-members.ts";
 
 /** The archive's format by the file's first bytes; undefined when it is none of pg_dump's. */
 export function archiveFormat(head: Buffer): "custom" | "tar" | undefined {
@@ -44,7 +44,7 @@ async function openTar({ path, bytes }: { path: string; bytes: number }): Promis
   }));
   // The table of contents is the first file; it can be read also when the rest is cut off.
   const head = await tar.read(0, tarHeadBytes);
-  const size = parseInt(head.toString("latin1", 124, 136), 8);
+  const { size } = parseHeader(head, 0);
   const toc = await readTocOf({ path, offset: tarHeadBytes, size }, path);
   checkFormat(toc, { path, format: "tar" });
   return openArchive({ path, format: "tar", toc, places, bytes });
@@ -59,8 +59,12 @@ export async function openArchiveFolder({ path }: Opening): Promise<ImportSource
     throw new DbctlError("dump-refused", `Cannot import ${path}: it holds no toc.dat`, {
       remedy: "Name a file, or a folder that pg_dump -Fd has written",
     });
-  const sizes = await Promise.all(names.map(async (name) => (await stat(join(path, name))).size));
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const found = await Promise.all(names.map((name) => lstat(join(path, name))));
+  const bytes = found.reduce((sum, { size }) => sum + size, 0);
+  if (found[names.indexOf("toc.dat")]?.isFile() !== true)
+    throw new DbctlError("dump-refused", `Cannot import ${path}: its toc.dat is no file`, {
+      remedy: "Name a folder as pg_dump -Fd has written it",
+    });
   const toc = await readTocOf({ path: join(path, "toc.dat"), offset: 0 }, path);
   checkFormat(toc, { path, format: "directory" });
   const places = { kind: "directory", path } as const;
