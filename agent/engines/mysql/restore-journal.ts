@@ -64,7 +64,7 @@ export async function createJournal(
   const values = `${quotePlain(headStep)}, 1, ${quotePlain(encodeHead(head))}`;
   const insert = `INSERT INTO ${table} (name, done, detail) VALUES (${values})`;
   await session.execute(insert, { signal, act });
-  return own(session, stack.move(), { done: new Set(), created: head.created });
+  return own(login, stack.move(), { done: new Set(), created: head.created });
 }
 
 /** Takes over the journal of a restore that was cut short, and takes back what is half done. */
@@ -95,7 +95,7 @@ export async function resumeJournal(
     { signal, act },
   );
   const done = new Set(rows.map((row) => must(row, "name")));
-  return own(session, stack.move(), { done, created });
+  return own(login, stack.move(), { done, created });
 }
 
 /** The head of the journal that is in the database, if there is one. */
@@ -137,7 +137,7 @@ async function openKeeper(login: Login, signal: AbortSignal): Promise<Keeper> {
 }
 
 function own(
-  session: Session,
+  login: Login,
   stack: AsyncDisposableStack,
   { done, created }: Pick<Journal, "done" | "created">,
 ): Journal {
@@ -145,6 +145,8 @@ function own(
     done,
     created,
     finish: async ({ signal }) => {
+      // The session that holds the lock was idle for hours, and may have been lost.
+      await using session = await openSession(login, { signal });
       await session.execute(`DROP TABLE ${table}`, { signal, act });
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -117,6 +117,18 @@ test("a statement that the server goes on with after its client was killed is en
   assert.deepEqual(await scratch.rows("slow_copy", "SHOW TABLES LIKE 't'"), []);
 });
 
+test("finish() does without the session that held the lock, when that was lost", async () => {
+  await scratch.run("mysql", ["CREATE DATABASE brief"]);
+  const engine = scratch.engine("brief_copy");
+  const plan = await planOf("brief");
+  await using target = await engine.prepareTarget(plan, creating);
+  const find = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = 'brief_copy'";
+  for (const { ID } of await scratch.rows("mysql", find))
+    await scratch.run("mysql", [`KILL ${ID}`]);
+  await target.finish({ signal });
+  assert.deepEqual(await scratch.rows("brief_copy", "SHOW TABLES"), []);
+});
+
 test("namesAfter() finds quoted names behind words, and not in texts or comments", () => {
   const sql =
     "ALTER TABLE `t` ADD KEY `a` (`x`), ADD UNIQUE KEY `KEY ``b``` (`KEY`) COMMENT 'KEY `c`', " +

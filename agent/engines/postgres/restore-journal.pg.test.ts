@@ -71,6 +71,15 @@ for (const major of [15, 17])
       assert.deepEqual(await ask("slow", "SELECT to_regclass('public.t') AS t"), { t: null });
     });
 
+    test("finish() does without the session that held the lock, when that was lost", async () => {
+      await using target = await prepare("lost");
+      const end = `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'`;
+      await ask("lost", end);
+      await target.finish({ signal });
+      const left = "SELECT to_regnamespace('dbctl_restore') AS schema";
+      assert.deepEqual(await ask("lost", left), { schema: null });
+    });
+
     test("finish() is neither seen nor forbidden by the database's own event triggers", async () => {
       await using target = await prepare("guarded");
       const sql = `CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql

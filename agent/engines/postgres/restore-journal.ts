@@ -53,7 +53,7 @@ export async function createJournal(
      INSERT INTO ${table} (name, detail) VALUES (${values})`,
     { doing },
   );
-  return own(session, stack.move(), { done: new Set(), created: head.created });
+  return own(access, stack.move(), { done: new Set(), created: head.created });
 }
 
 /** Takes over the journal of a restore that was cut short. */
@@ -72,7 +72,7 @@ export async function resumeJournal(
     { doing: `read the journal of the restore into ${target}` },
   );
   const done = new Set(rows.map((row) => row["name"] ?? ""));
-  return own(session, stack.move(), { done, created });
+  return own(access, stack.move(), { done, created });
 }
 
 /** The head of the journal that is in the session's database, if there is one. */
@@ -93,14 +93,14 @@ async function hasJournal(session: PostgresSession): Promise<boolean> {
 }
 
 function own(
-  session: PostgresSession,
+  access: Access,
   stack: AsyncDisposableStack,
   { done, created }: Pick<Journal, "done" | "created">,
 ): Journal {
   return {
     done,
     created,
-    finish: (options) => drop(session, options),
+    finish: (options) => drop(access, options),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -147,8 +147,12 @@ function lingering(session: PostgresSession, pid: string): DbctlError {
 
 const enabling: Record<string, string> = { O: "ENABLE", R: "ENABLE REPLICA", A: "ENABLE ALWAYS" };
 
-/** The restored database's own event triggers must not see this, nor forbid it. */
-async function drop(session: PostgresSession, options: Waiting): Promise<void> {
+/**
+ * The restored database's own event triggers must not see this, nor forbid it. In a session of its
+ * own: the one that holds the lock was idle for hours, and may have been lost.
+ */
+async function drop(access: Access, options: Waiting): Promise<void> {
+  await using session = await openSession(access.target, { ...access, ...options });
   const triggers = await session.query(
     `SELECT pg_catalog.quote_ident(evtname) AS name, evtenabled AS state
      FROM pg_catalog.pg_event_trigger
@@ -160,6 +164,6 @@ async function drop(session: PostgresSession, options: Waiting): Promise<void> {
   const off = triggers.map(({ name }) => alter(name, "DISABLE"));
   const on = triggers.map(({ name, state }) => alter(name, enabling[state ?? ""] ?? "ENABLE"));
   const statements = [...off, `DROP SCHEMA ${journalName} CASCADE`, ...on];
-  const doing = `drop the journal of the restore into ${describeTarget(session.target)}`;
+  const doing = `drop the journal of the restore into ${describeTarget(access.target)}`;
   await session.execute(statements.join("; "), { ...options, doing });
 }
