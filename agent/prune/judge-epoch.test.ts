@@ -1,50 +1,76 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type EpochFacts, judgeEpoch } from "./judge-epoch.ts";
+import { unmarked } from "../repository/mark-state.ts";
+import { judgeBackup } from "./judge-backup.ts";
+import { type EpochFacts, type EpochState, judgeEpoch } from "./judge-epoch.ts";
 
-const dayMs = 24 * 3600 * 1000;
-const now = new Date("2026-11-20T10:00:00.000Z");
-const ago = (days: number) => new Date(+now - days * dayMs);
+const now = new Date("2027-03-01T00:00:00.000Z");
+const ago = (days: number) => new Date(+now - days * 24 * 3600 * 1000);
+const gone = { isCurrent: false, isForked: false };
 
-/** An epoch that its only host has left long ago. */
-const left: EpochFacts = {
+/** An epoch that its host has left long ago. */
+const facts: EpochFacts = {
   firstSeen: ago(50),
-  unchangedSince: ago(10),
-  created: ago(50),
+  unchangedSince: ago(20),
+  created: ago(51),
   running: [],
-  signers: [{ isCurrent: false, isForked: false }],
+  signers: [gone],
   isRetired: false,
 };
 
-function why(changes: Partial<EpochFacts>): string {
-  return judgeEpoch({ ...left, ...changes }, now).why;
-}
+const open = (why: string, days: number) => ({ closed: false, why, until: ago(-days) });
 
-test("an epoch that its host has left is closed, unless anything speaks against it", () => {
-  assert.equal(why({}), "succeeded");
-  assert.equal(why({ unchangedSince: ago(0.9) }), "changed");
-  assert.equal(why({ running: [ago(6.9)] }), "running");
-  assert.equal(why({ running: [ago(7.1), ago(20)] }), "succeeded");
-  assert.equal(why({ signers: [] }), "unknown-host");
-  assert.equal(
-    why({ signers: [...left.signers, { isCurrent: true, isForked: false }] }),
-    "current",
-  );
-  assert.equal(why({ signers: [{ isCurrent: false, isForked: true }] }), "forked");
-  assert.equal(why({ firstSeen: ago(30.9), created: ago(30.9) }), "young");
-  assert.equal(why({ firstSeen: ago(30.9), created: undefined }), "young");
+test("judgeEpoch() closes an epoch only when nobody can be in it", () => {
+  const cases: [what: string, change: Partial<EpochFacts>, state: EpochState | object][] = [
+    ["its host has gone on", {}, { closed: true, why: "succeeded" }],
+    ["changed half a day ago", { unchangedSince: ago(0.5) }, open("changed", 0.5)],
+    ["unchanged for a day", { unchangedSince: ago(1) }, { closed: true, why: "succeeded" }],
+    ["a backup runs for six days", { running: [ago(9), ago(6)] }, open("running", 1)],
+    ["a backup has run for seven", { running: [ago(7)] }, { closed: true, why: "succeeded" }],
+    ["no backup in it", { signers: [] }, open("unknown-host", 40)],
+    ["its host's newest", { signers: [gone, { ...gone, isCurrent: true }] }, open("current", 40)],
+    ["two hosts", { signers: [{ ...gone, isForked: true }, gone] }, open("forked", 40)],
+    ["30 days old", { created: ago(30), firstSeen: ago(29) }, open("young", 1)],
+    ["seen for 30 days", { created: undefined, firstSeen: ago(30) }, open("young", 1)],
+    [
+      "older than its seeing",
+      { created: ago(31), firstSeen: ago(2) },
+      { closed: true, why: "succeeded" },
+    ],
+    [
+      "seen before it was copied",
+      { created: ago(2), firstSeen: ago(31) },
+      { closed: true, why: "succeeded" },
+    ],
+    ["silent for 59 days", { unchangedSince: ago(59), signers: [] }, open("unknown-host", 1)],
+    ["silent for 60", { unchangedSince: ago(60), signers: [] }, { closed: true, why: "unchanged" }],
+    [
+      "silent for 60, and its host's newest",
+      { unchangedSince: ago(60), signers: [{ isCurrent: true, isForked: true }] },
+      { closed: true, why: "unchanged" },
+    ],
+    [
+      "retired",
+      { isRetired: true, signers: [], running: [ago(1)] },
+      { closed: true, why: "retired" },
+    ],
+    ["retired, but in use", { isRetired: true, unchangedSince: ago(0) }, open("changed", 1)],
+  ];
+  for (const [what, change, state] of cases)
+    assert.deepEqual(judgeEpoch({ ...facts, ...change }, now), state, what);
 });
 
-test("an epoch that nobody has touched for twice its longest life is closed whatever else", () => {
-  const other = { running: [ago(1)], signers: [{ isCurrent: true, isForked: true }] };
-  assert.equal(why({ ...other, unchangedSince: ago(60) }), "unchanged");
-  assert.equal(why({ ...other, unchangedSince: ago(59.9) }), "running");
-});
-
-test("an operator's word closes an epoch that nothing was added to since yesterday", () => {
-  assert.equal(
-    why({ isRetired: true, signers: [{ isCurrent: true, isForked: false }] }),
-    "retired",
-  );
-  assert.equal(why({ isRetired: true, unchangedSince: ago(0.9) }), "changed");
+test("judgeBackup() removes what was deleted, is not held, and is old enough", () => {
+  const said = { at: ago(9), by: "ann", reason: "" };
+  const deleted = { ...said, until: ago(1) };
+  const judge = (marks: object, created: Date | undefined = ago(30)) =>
+    judgeBackup({ ...unmarked, ...marks }, { created, now });
+  assert.deepEqual(judge({}), { act: "keep", why: "wanted" });
+  assert.deepEqual(judge({ deleted }), { act: "remove", why: "deleted" });
+  assert.deepEqual(judge({ deleted, held: said }), { act: "keep", why: "held" });
+  const until = ago(-1);
+  const early = { ...deleted, until };
+  assert.deepEqual(judge({ deleted: early }), { act: "wait", why: "undelete-window", until });
+  assert.deepEqual(judge({ deleted }, ago(0.5)), { act: "wait", why: "young", until: ago(-0.5) });
+  assert.deepEqual(judge({ removing: said, held: said }), { act: "remove", why: "deleted" });
 });
