@@ -111,7 +111,11 @@ function chooseTargets(
   const all = (own === undefined ? databases : [own]).filter(
     (name) => !isSystemDatabase(dialect, name),
   );
-  if (options.databases && all.length > 0) return new Map(all.map((name) => [name, name]));
+  if (options.databases && all.length === 0)
+    throw new DbctlError("dump-refused", `Cannot import ${path}: it names no database`, {
+      remedy: "Leave --databases out, and name the database in --to",
+    });
+  if (options.databases) return new Map(all.map((name) => [name, name]));
   if (all.length <= 1)
     return new Map([["", database], ...all.map((name) => [name, database] as const)]);
   throw new DbctlError(

@@ -28,6 +28,7 @@ const statementLimit = 1 << 30;
 export const lineLimit = 64 << 10;
 const commentLimit = 400;
 const newline = 0x0a;
+const byteOrderMark = Buffer.from("\ufeff");
 
 /**
  * What lexers of all dialects share: they are given bytes, cut anywhere, and give events. Pure. A
@@ -51,6 +52,7 @@ export abstract class ScriptLexer {
   #counted = 0;
   #base = 0;
   #isDead = false;
+  #isBegun = false;
 
   constructor({ limit = statementLimit }: { limit?: number } = {}) {
     this.#limit = limit;
@@ -179,11 +181,21 @@ export abstract class ScriptLexer {
 
   #scan(): ScriptEvent[] {
     this.events = [];
+    if (!this.#isBegun && !this.#passMark()) return [];
     if (this.#isDead) this.at = this.data.length;
     else this.scan();
     if (!this.#isDead) this.#keep();
     this.#countTo(this.at);
     return this.events;
+  }
+
+  /** A mark of UTF-8 may stand before everything; false while that cannot be told. */
+  #passMark(): boolean {
+    if (!this.has(byteOrderMark.length)) return false;
+    this.#isBegun = true;
+    if (byteOrderMark.equals(this.data.subarray(0, byteOrderMark.length)))
+      this.at = byteOrderMark.length;
+    return true;
   }
 
   /** Sets the statement's bytes up to `at` aside. */

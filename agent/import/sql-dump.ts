@@ -43,6 +43,7 @@ async function survey({ file, dialect }: SqlDump, reading: Reading): Promise<Sur
     format: "sql",
     compression: file.compression,
     dialect,
+    hasRows: true,
     ...script.result(text.place),
     fileBytes: file.bytes,
     bytes: text.place.byte,

@@ -89,6 +89,8 @@ export interface Survey {
   databases: string[];
   /** Tables with rows of their own, in order. */
   tables: TableRows[];
+  /** Whether rows were counted; else every table has 0. */
+  hasRows: boolean;
   statements: number;
   /** The longest statement, without the rows of a COPY; null when there is none. */
   longest: { bytes: number; place: Place } | null;

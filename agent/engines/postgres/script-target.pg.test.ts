@@ -71,6 +71,15 @@ describe("a PostgreSQL session for statements of others", () => {
     );
   });
 
+  test("takes settings of other releases that are switched off, and no others", async () => {
+    await run("SET default_with_oids = false");
+    await run("SET transaction_timeout_of_later = 0");
+    await assert.rejects(run("SET transaction_timeout_of_later = 5"), /unrecognized configuration/);
+    await run("CREATE SCHEMA public");
+    await run("CREATE SCHEMA other");
+    await assert.rejects(run("CREATE SCHEMA other"), /already exists/);
+  });
+
   test("takes it that what is to be dropped may not be there, and nothing else", async () => {
     await run("DROP TABLE public.never");
     await run("ALTER TABLE ONLY public.never DROP CONSTRAINT never_key");

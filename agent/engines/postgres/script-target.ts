@@ -59,7 +59,7 @@ async function open(
   await applySettings(session, scriptSettings);
   const owned = stack.move();
   return {
-    run: (sql, { act, signal }) => runOrDropNothing(session, sql, { doing: act, signal }),
+    run: (sql, { act, signal }) => runUnlessSo(session, sql, { doing: act, signal }),
     runAll: (statements, { signal }) => runAll(session, statements, signal),
     copy: (sql, { act, rows, signal }) =>
       copyIn(session, sql, { doing: act, bytes: rows, isBinary: false, signal }),
@@ -67,12 +67,21 @@ async function open(
   };
 }
 
-const drops = /^(?:DROP|ALTER TABLE (?:IF EXISTS )?(?:ONLY )?\S+ DROP)\b/i;
-/** undefined_table, undefined_object, undefined_function, invalid_schema_name. */
-const undefinedStates = new Set(["42P01", "42704", "42883", "3F000"]);
+/**
+ * Statements that fail because what they want is so already, by their SQLSTATE (manual, "PostgreSQL
+ * Error Codes"): a dump that first drops everything meets a target that has nothing of it, one of
+ * another release switches off what this one does not have, and one of a schema makes `public`.
+ */
+const alreadySo: { pattern: RegExp; states: string[] }[] = [
+  {
+    pattern: /^(?:DROP|ALTER TABLE (?:IF EXISTS )?(?:ONLY )?\S+ DROP)\b/i,
+    states: ["42P01", "42704", "42883", "3F000"],
+  },
+  { pattern: /^SET \w+ = (?:0|false|off|heap)$/i, states: ["42704"] },
+  { pattern: /^CREATE SCHEMA public$/i, states: ["42P06"] },
+];
 
-/** A dump that first drops everything may meet a target that has nothing of it: that is as well. */
-async function runOrDropNothing(
+async function runUnlessSo(
   session: PostgresSession,
   sql: Uint8Array,
   options: StatementOptions,
@@ -80,8 +89,12 @@ async function runOrDropNothing(
   try {
     await run(session, sql, options);
   } catch (error) {
-    const isDrop = drops.test(Buffer.from(sql.subarray(0, 1000)).toString("latin1"));
-    if (!isDrop || !undefinedStates.has(sqlstateOf(error) ?? "")) throw error;
+    const text = Buffer.from(sql.subarray(0, 1000)).toString("latin1");
+    const state = sqlstateOf(error) ?? "";
+    const isSo = alreadySo.some(
+      ({ pattern, states }) => states.includes(state) && pattern.test(text),
+    );
+    if (!isSo) throw error;
   }
 }
 
