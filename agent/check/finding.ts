@@ -5,7 +5,8 @@ import type { DamagedBackup } from "../verify/verify-backups.ts";
  * other bytes. `swapped`: it belongs to another place. `duplicated`: it is at its own place as well.
  * `foreign`: not made by this repository's hosts. `replayed`: an earlier or removed one, put back.
  * `forked`: two lines of backups where one host made one. `unopenable`: the key that was given does
- * not open it. `orphaned`: nothing refers to it. `unfinished`: begun, and not ended.
+ * not open it. `orphaned`: nothing refers to it. `unlisted`: the catalog does not have it.
+ * `unfinished`: begun, and not ended.
  */
 export type FindingKind =
   | "missing"
@@ -19,6 +20,7 @@ export type FindingKind =
   | "broken-chain"
   | "unopenable"
   | "orphaned"
+  | "unlisted"
   | "unfinished";
 
 export interface Finding {

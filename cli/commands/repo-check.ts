@@ -1,24 +1,34 @@
 import { Command } from "commander";
 import { checkRepository, type RepositoryCheckResult } from "../../agent/check/check-repository.ts";
+import { compareCatalog } from "../../agent/check/compare-catalog.ts";
 import type { Finding } from "../../agent/check/finding.ts";
 import { type Healed, healRepository } from "../../agent/check/heal-repository.ts";
 import type { CheckDepth } from "../../agent/repository/check-depth.ts";
+import type { TransferCaps } from "../../agent/store/transfer-limit.ts";
 import { DbctlError, exitCodes } from "../../core/errors.ts";
 import type { VerifyDepth } from "../../core/verify-depth.ts";
 import type { Secret } from "../../core/secret.ts";
 import { type KeyFlags, unlock } from "../direct/held-keys.ts";
 import { type OpenedRepository, openRepositoryUrl } from "../direct/open-repository-url.ts";
+import { readCatalog } from "../direct/read-catalog.ts";
 import { describeDamages } from "../output/describe-damages.ts";
 import { formatBytes } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
 import { depthOption, seedOption, withSeed } from "./depth-option.ts";
 import { identityOption, jsonOption, passphraseOption } from "./options.ts";
+import {
+  capsOf,
+  downloadLimitOption,
+  type TransferFlags,
+  uploadLimitOption,
+} from "./transfer-options.ts";
 
-interface CheckFlags extends KeyFlags {
+interface CheckFlags extends KeyFlags, TransferFlags {
   depth: VerifyDepth;
   seed?: string;
   partialCopy: boolean;
+  catalog: boolean;
   healFrom?: string;
   confirm: boolean;
   json: boolean;
@@ -33,8 +43,11 @@ export function repoCheckCommand(signal: AbortSignal): Command {
     .addOption(seedOption)
     .addOption(identityOption)
     .addOption(passphraseOption)
+    .addOption(uploadLimitOption)
+    .addOption(downloadLimitOption)
     .option("--heal-from <repo-url>", "a copy: say what it can put back; with --confirm, do it")
     .option("--confirm", "with --heal-from: yes, replace what is damaged", false)
+    .option("--catalog", "hold the fleet's catalog against it, too", false)
     .option(
       "--partial-copy",
       "the repository holds some of the backups only: dbctl repo sync",
@@ -60,14 +73,16 @@ async function check(url: string, flags: CheckFlags): Promise<void> {
     throw new DbctlError("usage", "Cannot heal: no copy is named", {
       remedy: "Add --heal-from with the URL of a copy",
     });
-  const opened = await openRepositoryUrl(url, flags);
+  const caps = capsOf(flags);
+  const opened = await openRepositoryUrl(url, { ...flags, caps });
   const depth = withSeed(flags.depth, seed);
   using progress = new Progress();
-  const running = { ...flags, depth, progress, identity: await keyOf(opened, flags) };
+  const running = { ...flags, caps, depth, progress, identity: await keyOf(opened, flags) };
   let result = await runCheck(opened, running);
   const healed: Healed[] = [];
   if (healFrom !== undefined)
     result = await heal(opened, { ...running, result, copyUrl: healFrom, healed });
+  if (flags.catalog) result = await withCatalog(opened, { ...flags, url, result });
   progress[Symbol.dispose]();
   const damages = damagesOf(result.findings);
   const drawn = depth.kind === "sample" ? { seed: depth.seed } : {};
@@ -78,7 +93,18 @@ async function check(url: string, flags: CheckFlags): Promise<void> {
   if (!ok) process.exitCode = exitCodes["repository-damaged"];
 }
 
+/** What only the catalog or only the store has. */
+async function withCatalog(
+  { store }: OpenedRepository,
+  { url, result, signal }: { url: string; result: RepositoryCheckResult; signal: AbortSignal },
+): Promise<RepositoryCheckResult> {
+  const catalog = await readCatalog([url, store.url], { signal });
+  const found = await compareCatalog(result, { store, ...catalog, signal });
+  return { ...result, findings: [...result.findings, ...found] };
+}
+
 interface Running extends Omit<CheckFlags, "depth" | "identity"> {
+  caps: TransferCaps;
   depth: CheckDepth;
   identity: Secret | undefined;
   progress: Progress;
@@ -98,8 +124,8 @@ async function heal(
   { store, repository }: OpenedRepository,
   running: Running & { result: RepositoryCheckResult; copyUrl: string; healed: Healed[] },
 ): Promise<RepositoryCheckResult> {
-  const { copyUrl, confirm, identity, healed, signal } = running;
-  const copy = await openRepositoryUrl(copyUrl, { signal });
+  const { copyUrl, caps, confirm, identity, healed, signal } = running;
+  const copy = await openRepositoryUrl(copyUrl, { caps, signal });
   if (copy.repository.id !== repository.id || copy.store.url === store.url)
     throw new DbctlError("usage", `Cannot heal from ${copyUrl}: it is no copy of this repository`, {
       remedy: "Name a copy that dbctl repo sync has made",

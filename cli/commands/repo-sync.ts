@@ -9,8 +9,14 @@ import { formatBytes } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
 import { Progress } from "../output/progress.ts";
 import { jsonOption } from "./options.ts";
+import {
+  capsOf,
+  downloadLimitOption,
+  type TransferFlags,
+  uploadLimitOption,
+} from "./transfer-options.ts";
 
-interface SyncFlags {
+interface SyncFlags extends TransferFlags {
   dryRun: boolean;
   newerThan?: number;
   instance?: string[];
@@ -36,6 +42,8 @@ export function repoSyncCommand(signal: AbortSignal): Command {
     .option("--parallel <n>", "objects on their way at once", parseParallel, 8)
     .option("--delete-extraneous", "also remove what a prune has removed from the source", false)
     .option("--confirm", "with --delete-extraneous: yes, remove it", false)
+    .addOption(uploadLimitOption)
+    .addOption(downloadLimitOption)
     .addOption(jsonOption)
     .addHelpText(
       "after",
@@ -71,8 +79,9 @@ async function sync(fromUrl: string, toUrl: string, flags: SyncFlags): Promise<v
     throw new DbctlError("usage", "Cannot remove backups from the copy: it is not confirmed", {
       remedy: "Look at it with --dry-run, then add --confirm",
     });
-  const { store: from, repository } = await openRepositoryUrl(fromUrl, { signal });
-  const to = await openStore(toUrl);
+  const caps = capsOf(flags);
+  const { store: from, repository } = await openRepositoryUrl(fromUrl, { caps, signal });
+  const to = await openStore(toUrl, { caps, signal });
   if (from.url === to.url)
     throw new DbctlError("usage", "Cannot copy a repository to itself", {
       remedy: "Name another place for the copy",
