@@ -117,8 +117,18 @@ export async function openStore(
       const { openAzureStore } = await import("./store/azure/azure-store.ts");
       return await openAzureStore(url, options);
     }
-    default:
+    case "gs":
+    case "gcs": {
+      const { openGcsStore } = await import("./store/gcs/gcs-store.ts");
+      return await openGcsStore(url, options);
+    }
+    case "file":
+    case "":
       return withTransferLimits(createFilesystemStore(parseFileUrl(url)), limits);
+    default:
+      throw new DbctlError("usage", `Cannot use repository URL ${quote(url)}: unknown scheme`, {
+        remedy: "Write file:///path, s3://, minio://, b2://, azure:// or gs://bucket/prefix",
+      });
   }
 }
 

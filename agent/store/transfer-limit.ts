@@ -96,6 +96,16 @@ export function withTransferLimits(store: ObjectStore, limits: TransferLimits): 
     list: (prefix, options) => store.list(prefix, options),
     listFolders: (prefix, options) => store.listFolders(prefix, options),
     delete: (key, options) => store.delete(key, options),
+    ...overwrittenOf(store),
+  };
+}
+
+function overwrittenOf(store: ObjectStore): Pick<ObjectStore, "overwritten"> {
+  if (store.overwritten === undefined) return {};
+  return {
+    async *overwritten(prefix, options) {
+      yield* store.overwritten?.(prefix, options) ?? [];
+    },
   };
 }
 

@@ -56,6 +56,8 @@ export type Pace = (bytes: number) => Promise<void>;
 
 /** An object that grows in parts. Parts come in any order, several at once. */
 export interface RemoteUpload {
+  /** This one takes a part only when the one before it is there. */
+  readonly inOrder?: boolean;
   /** `number` counts from 1. The store checks what arrived against a checksum. */
   put(number: number, bytes: Buffer, options: { signal: AbortSignal; pace?: Pace }): Promise<void>;
   /** All parts are there. `object-exists` where the store can tell. */

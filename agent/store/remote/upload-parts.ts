@@ -74,8 +74,8 @@ async function sendParts(
         .catch(failed.reject)
         .then(() => void inFlight.delete(part));
       inFlight.add(part);
-      while (inFlight.size >= partsInFlight(bytes.length))
-        await Promise.race([...inFlight, failed.promise]);
+      const most = upload.inOrder === true ? 1 : partsInFlight(bytes.length);
+      while (inFlight.size >= most) await Promise.race([...inFlight, failed.promise]);
     }
     await Promise.race([Promise.all(inFlight), failed.promise]);
     // The last part may have failed in the same moment as it left the set.
