@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { glob, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { compareMariadb, comparePostgres } from "./fixtures/compare-databases.ts";
@@ -72,4 +72,18 @@ test("a fleet: agents join, backup --all protects every database, a restore besi
 
   const metrics = await (await fetch(fleet.metricsUrl)).text();
   assert.match(metrics, /dbctl_rpo_state\{[^}]*database="shop"[^}]*\} 0/);
+
+  const checked = await dbctl.ok("repo", "check", dbctl.repo, "--catalog");
+  assert.deepEqual(checked["findings"], []);
+  // Nothing in the store misses the newest backup of a host.
+  const path = `${dbctl.repoFolder}/*/backups/${idOf("db2/blog")}`;
+  for await (const folder of glob(path)) await rm(folder, { recursive: true });
+  const check = await dbctl.run("repo", "check", dbctl.repo, "--catalog", "--json");
+  assert.equal(check.code, 65);
+  const found = check.document["findings"] as { kind: string; severity: string; object: string }[];
+  const missing = found.filter(({ severity }) => severity === "damage");
+  assert.deepEqual(
+    missing.map(({ kind, object }) => [kind, object.split("/").at(-2)]),
+    [["missing", idOf("db2/blog")]],
+  );
 });
