@@ -68,6 +68,7 @@ for (const [title, flags] of [
     await dump("shop", ...flags, "-f", at(name));
     const check = await dbctl.ok("import", "--check", at(name));
     assert.equal(check["format"], `pg-${title.split(" ")[0]}`);
+    assert.deepEqual([check["damage"], check["hasRows"]], [null, false]);
     await importAndCompare(at(name), name.replaceAll("-", "_"));
   });
 

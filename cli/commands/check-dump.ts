@@ -39,7 +39,7 @@ interface Verdict {
   advice: string;
 }
 
-function judge({ damage, refusals, tables, databases }: Survey): Verdict {
+function judge({ damage, refusals, tables, databases, hasRows }: Survey): Verdict {
   const [first] = refusals;
   if (first !== undefined)
     return {
@@ -59,6 +59,12 @@ function judge({ damage, refusals, tables, databases }: Survey): Verdict {
     };
   }
   const several = databases.length > 1 ? " --databases" : "";
+  if (!hasRows)
+    return {
+      ok: true,
+      verdict: "The table of contents is whole, and the data are where they should be.",
+      advice: "Add --deep to have all of it read",
+    };
   return {
     ok: true,
     verdict: "The dump is whole.",
@@ -71,20 +77,22 @@ function completeTables(tables: Survey["tables"], last: string): number {
 }
 
 function describeDump(path: string, survey: Survey): string[] {
-  const { format, compression, tables, statements, databases } = survey;
+  const { format, compression, tables, statements, databases, hasRows } = survey;
   const tool = [survey.tool ?? "an unknown tool", survey.toolVersion ?? ""].join(" ").trim();
   const server = survey.serverVersion === null ? "" : `, from server ${survey.serverVersion}`;
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   const shown = tables
     .toSorted((a, b) => b.rows - a.rows)
     .slice(0, mostTables)
-    .map(({ name, rows }) => [name, String(rows)]);
+    .map(({ name, rows }) => [name, hasRows ? String(rows) : "?"]);
   const more = tables.length - shown.length;
+  const read = hasRows ? "expanded" : "without rows";
+  const unit = format === "sql" ? "lines" : "entries";
   return [
     `${path}: ${format} for ${survey.dialect}, compression ${compression}`,
     `written by ${tool}${server}`,
-    `${formatBytes(survey.fileBytes)}, expanded ${formatBytes(survey.bytes)} in ${survey.lines} lines`,
-    `${statements} statements, ${tables.length} tables with ${rows} rows`,
+    `${formatBytes(survey.fileBytes)}, ${read} ${formatBytes(survey.bytes)} in ${survey.lines} ${unit}`,
+    `${statements} statements, ${tables.length} tables${hasRows ? ` with ${rows} rows` : ""}`,
     ...(databases.length > 0 ? [`databases: ${databases.join(", ")}`] : []),
     ...Object.entries(survey.facts).map(([name, value]) => `${name}: ${value}`),
     ...(shown.length > 0 ? formatTable([["table", "rows"], ...shown]) : []),

@@ -51,7 +51,8 @@ async function openCustom(bytes: Buffer) {
   return await openArchiveFile("custom", { path, signal });
 }
 
-const survey = async (bytes: Buffer): Promise<Survey> => (await open(bytes)).survey({ signal });
+const survey = async (bytes: Buffer): Promise<Survey> =>
+  (await open(bytes)).survey({ signal, deep: true });
 
 /** What is run, and rows as text behind their COPY. */
 async function run(bytes: Buffer): Promise<string[]> {
@@ -132,6 +133,16 @@ test("client commands, large objects and unknown data are refused, and nothing i
   }
 });
 
+test("without `deep` rows are not read, but where they should be is looked at", async () => {
+  for (const isPiped of [false, true]) {
+    const bytes = makeArchive({ compression: "gzip", isPiped, entries: shop });
+    const whole = await (await open(bytes)).survey({ signal });
+    assert.deepEqual([whole.damage, whole.hasRows, whole.tables[0]?.rows], [null, false, 0]);
+    const cut = await (await open(bytes.subarray(0, -6))).survey({ signal });
+    assert.deepEqual([cut.damage?.kind, cut.damage?.lastTable], ["truncated", null]);
+  }
+});
+
 test("other versions and lz4 are refused with a way out", async () => {
   for (const made of [
     { version: 11 },
@@ -147,7 +158,7 @@ test("an archive that is cut anywhere is never taken for a whole one", async () 
     for (let length = 5; length < bytes.length; length++) {
       try {
         const source = await openCustom(bytes.subarray(0, length));
-        const { damage } = await source.survey({ signal });
+        const { damage } = await source.survey({ signal, deep: true });
         assert.notEqual(damage, null, `cut at byte ${length}`);
       } catch (error) {
         assert.ok(error instanceof DbctlError, `cut at byte ${length}: ${String(error)}`);

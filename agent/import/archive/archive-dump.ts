@@ -7,7 +7,7 @@ import { itemsOf } from "../sql-dump.ts";
 import type { ImportItem, ImportSource, Reading, Refusal, Survey } from "../statement.ts";
 import { type ArchiveStep, archiveSteps } from "./archive-steps.ts";
 import { BadArchive } from "./bad-archive.ts";
-import { type DataPlaces, readEntryData } from "./entry-data.ts";
+import { checkEntryData, type DataPlaces, readEntryData } from "./entry-data.ts";
 import { type ArchiveEntry, type ArchiveFormat, type Toc, utf8 } from "./read-toc.ts";
 
 /** An archive whose table of contents was read, as far as it could be. */
@@ -31,14 +31,15 @@ export function openArchive(archive: Archive): ImportSource {
   };
 }
 
-async function survey(archive: Archive, reading: Reading): Promise<Survey> {
+async function survey(archive: Archive, reading: Reading & { deep?: boolean }): Promise<Survey> {
   const { toc, bytes: fileBytes } = archive;
   const { head, entries } = toc;
   const script = new ScriptSurvey("postgres");
   let bytes = 0;
   let place = { line: 1, byte: 0 };
+  const events = { ...reading, deep: reading.deep === true, onText: (n: number) => (bytes += n) };
   try {
-    for await (const event of readEvents(archive, { ...reading, onText: (n) => (bytes += n) })) {
+    for await (const event of readEvents(archive, events)) {
       if (event.kind !== "damage") place = event.place;
       script.note(event);
     }
@@ -53,6 +54,9 @@ async function survey(archive: Archive, reading: Reading): Promise<Survey> {
     compression: head.compression,
     dialect: "postgres",
     ...told,
+    hasRows: events.deep,
+    // That rows are complete is only known of those that were read.
+    damage: told.damage === null || events.deep ? told.damage : { ...told.damage, lastTable: null },
     tool: "pg_dump",
     toolVersion: head.toolVersion,
     serverVersion: head.serverVersion,
@@ -82,7 +86,10 @@ async function* readItems(archive: Archive, reading: Reading): AsyncGenerator<Im
         place: { entry: id, line: 1, byte: 0 },
         effect: { kind: "left-out", why: leftOut },
       };
-  const events = tellDamage(archive, readEvents(archive, { ...reading, onText: () => {} }));
+  const events = tellDamage(
+    archive,
+    readEvents(archive, { ...reading, deep: true, onText: () => {} }),
+  );
   yield* itemsOf(events, { path, dialect: "postgres" });
 }
 
@@ -122,6 +129,8 @@ function refusalsOf(entries: readonly ArchiveEntry[]): Refusal[] {
 }
 
 interface EventReading extends Reading {
+  /** Without it, rows are not looked at, only where they are. */
+  deep: boolean;
   /** Told how many bytes of text were read. */
   onText: (bytes: number) => void;
 }
@@ -138,13 +147,17 @@ async function* readEvents(archive: Archive, reading: EventReading): AsyncGenera
 async function* readStep(
   { places }: Archive,
   { sql, data }: ArchiveStep,
-  { signal, onRead = () => {}, onText }: EventReading,
+  { signal, deep, onRead = () => {}, onText }: EventReading,
 ): AsyncGenerator<ScriptEvent> {
   const lexer = new PostgresLexer();
   onText(sql.length);
   yield* lexer.push(Buffer.from(sql, "latin1"));
   if (data !== undefined) {
     if (places instanceof BadArchive) throw places;
+    if (!deep) {
+      await checkEntryData(places, data);
+      return;
+    }
     for await (const piece of readEntryData(places, data, { signal, onRead })) {
       onText(piece.length);
       yield* lexer.push(piece);

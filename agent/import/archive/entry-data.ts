@@ -2,16 +2,10 @@ import { lstatSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, createInflate, createZstdDecompress } from "node:zlib";
-import { ArchiveCursor } from "./archive-cursor.ts";
 import { BadArchive } from "./bad-archive.ts";
+import { checkBlock, type DataReading, readBlock } from "./custom-blocks.ts";
 import { openRegion, type Region } from "./random-bytes.ts";
 import type { ArchiveEntry, Toc } from "./read-toc.ts";
-
-export interface DataReading {
-  signal: AbortSignal;
-  /** Told how many stored bytes were read. */
-  onRead: (bytes: number) => void;
-}
 
 /** Where the data of an archive's entries are. */
 export type DataPlaces =
@@ -30,14 +24,30 @@ export async function* readEntryData(
 ): AsyncGenerator<Buffer> {
   if (places.kind === "custom") return yield* readCustom(places, entry, reading);
   if (entry.data.kind !== "file") return;
-  const { name } = entry.data;
-  if (places.kind === "tar") {
-    const member = places.members.get(name);
-    if (member === undefined) throw new BadArchive("damaged", `its file ${name} is missing`);
-    return yield* readRegion(member, reading);
+  const { region, expander } = findData(places, entry.data.name);
+  yield* expand(readRegion(region, reading), expander);
+}
+
+/** Looks whether the data of an entry are there, without expanding them. */
+export async function checkEntryData(places: DataPlaces, entry: ArchiveEntry): Promise<void> {
+  if (places.kind === "custom") {
+    const { path, toc, offsets } = places;
+    const offset = offsets.get(entry.id);
+    if (offset !== undefined) await checkBlock({ path, toc, offset, id: entry.id });
+  } else if (entry.data.kind === "file") findData(places, entry.data.name);
+}
+
+function findData(
+  places: DataPlaces & { kind: "directory" | "tar" },
+  name: string,
+): { region: Region; expander?: Expander } {
+  if (places.kind === "directory") {
+    const { path, ...found } = findFile(places.path, name);
+    return { region: { path, offset: 0 }, ...found };
   }
-  const { path, expander } = findFile(places.path, name);
-  yield* expand(readRegion({ path, offset: 0 }, reading), expander);
+  const region = places.members.get(name);
+  if (region === undefined) throw new BadArchive("damaged", `its file ${name} is missing`);
+  return { region };
 }
 
 /** pg_dump adds the ending of its compression to the name that the table of contents has. */
@@ -84,88 +94,8 @@ async function* readCustom(
       : compression === "zstd"
         ? () => createZstdDecompress(expanding)
         : undefined;
-  const chunks = readChunks({ path, toc, offset, id: entry.id }, reading);
+  const chunks = readBlock({ path, toc, offset, id: entry.id }, reading);
   yield* expander === undefined ? chunks : expand(chunks, expander);
-}
-
-/** A block of data begins with this byte and the number of its entry (pg_backup_custom.c). */
-const [dataBlock, blobsBlock] = [1, 3];
-
-interface Block {
-  path: string;
-  toc: Toc;
-  offset: number;
-  id: number;
-}
-
-async function* readChunks(
-  { path, toc, offset, id }: Block,
-  reading: DataReading,
-): AsyncGenerator<Buffer> {
-  await using bytes = await openRegion({ path, offset: 0 });
-  const cursor = new ArchiveCursor(bytes, offset);
-  cursor.widths = toc.widths;
-  const [block, found] = [await cursor.byte(), await cursor.int()];
-  if (block !== dataBlock || found !== id)
-    throw cursor.bad("damaged", `the data of entry ${id} are not where they should be`);
-  for (;;) {
-    let length = await cursor.int();
-    if (length === 0) return;
-    if (length < 0 || length > cursor.left)
-      throw cursor.bad("truncated", `the data of entry ${id} end too early`);
-    while (length > 0) {
-      reading.signal.throwIfAborted();
-      const piece = await cursor.some(length);
-      length -= piece.length;
-      reading.onRead(piece.length);
-      yield piece;
-    }
-  }
-}
-
-/**
- * Where each entry's data are in a custom archive. One that was written to a pipe does not tell:
- * then the blocks are gone through, without reading what is in them.
- */
-export async function findBlocks(
-  path: string,
-  toc: Toc,
-  signal: AbortSignal,
-): Promise<Map<number, number>> {
-  const known = toc.entries.flatMap(({ id, data }): [number, number][] =>
-    data.kind === "known" ? [[id, data.offset]] : [],
-  );
-  const isTold = toc.entries.every(({ data }) => data.kind !== "unknown");
-  if (isTold || toc.damage !== null) return new Map(known);
-  await using bytes = await openRegion({ path, offset: 0 });
-  const cursor = new ArchiveCursor(bytes, toc.end);
-  cursor.widths = toc.widths;
-  const found = new Map<number, number>();
-  while (cursor.left > 0) {
-    signal.throwIfAborted();
-    const offset = cursor.place;
-    const [block, id] = [await cursor.byte(), await cursor.int()];
-    if (block === dataBlock) {
-      found.set(id, offset);
-      await skipChunks(cursor);
-    } else if (block === blobsBlock) await skipBlobs(cursor);
-    else throw cursor.bad("damaged", "a block of data is unknown");
-  }
-  return found;
-}
-
-/** Large objects, each behind its oid; a zero ends them. */
-async function skipBlobs(cursor: ArchiveCursor): Promise<void> {
-  while ((await cursor.int()) !== 0) await skipChunks(cursor);
-}
-
-async function skipChunks(cursor: ArchiveCursor): Promise<void> {
-  for (;;) {
-    const length = await cursor.int();
-    if (length === 0) return;
-    if (length < 0) throw cursor.bad("damaged", "a piece of data has no length");
-    cursor.skip(length);
-  }
 }
 
 type Expander = () => ReturnType<typeof createInflate> | ReturnType<typeof createZstdDecompress>;
