@@ -115,6 +115,40 @@ test("pruneRepository() between any two calls of a running backup takes nothing 
   assert.equal((await of.assertWhole()).length, 5);
 });
 
+test("pruneRepository() never takes a backup that is just being committed for a crashed one", async () => {
+  await using of = await makePruneScratch();
+  const written = Promise.withResolvers<void>();
+  const mayCommit = Promise.withResolvers<void>();
+  const waiting = createHookedStore(of.store, {
+    before: async ({ key }) => {
+      if (!key.endsWith("/manifest")) return;
+      written.resolve();
+      await mayCommit.promise;
+    },
+  });
+  const backup = of.backUp({ store: waiting });
+  await written.promise;
+  // It ends after its maps were listed, and before anything says whether it is running.
+  const store = createHookedStore(of.store, {
+    before: async ({ method, key }) => {
+      if (method !== "list" || key !== "7312/intents/") return;
+      mayCommit.resolve();
+      await backup;
+    },
+  });
+  const [planned] = await of.prune({ store, confirm: false });
+  assert.equal(planned?.kind, "planned");
+  const { id, packs } = await backup;
+  assert.deepEqual(
+    planned.plan.backups.map(({ manifest }) => manifest.id),
+    [id],
+  );
+  assert.deepEqual(
+    planned.plan.objects.map(({ kind, decision }) => [kind, decision.act]),
+    packs.map(() => ["pack", "keep"]),
+  );
+});
+
 test("pruneRepository() clears away what a crashed backup has left, when its epoch has ended", async () => {
   await using of = await makePruneScratch();
   const first = await of.backUp();

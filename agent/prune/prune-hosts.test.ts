@@ -110,6 +110,27 @@ test("an epoch without any backup waits for sixty days, or for an operator's wor
   }
 });
 
+test("an epoch in which anything appears is as if it had been seen for the first time", async () => {
+  await using of = await makePruneScratch();
+  const { epoch } = await of.backUp();
+  await of.pruneDaily(9);
+  assert.equal((await stateOf(of, epoch))?.why, "current");
+  const dying = createHookedStore(of.store, {
+    before: ({ method, key }) => {
+      if (method === "put" && key.includes("/map-")) throw forbidden(key);
+    },
+  });
+  // New packs, but no backup; then a backup without new packs.
+  await assert.rejects(of.backUp({ store: dying }), { code: "store-denied" });
+  assert.equal((await stateOf(of, epoch))?.why, "changed");
+  await of.pruneDaily(3);
+  assert.equal((await stateOf(of, epoch))?.why, "current");
+  const until = new Date(+of.clock.now - 2 * day + 60 * day);
+  assert.deepEqual(await stateOf(of, epoch), { closed: false, why: "current", until });
+  await of.backUp({ streams: [[]] });
+  assert.equal((await stateOf(of, epoch))?.why, "changed");
+});
+
 test("a copied machine that goes on in an epoch which the original has left finds all in place", async () => {
   await using of = await makePruneScratch();
   const first = await of.backUp();

@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- --megabytes N --runs N --jobs N --only NAME]`, where NAME is postgres, mariadb,
- * memory, fleet or chunk-index: wall time, processor time and peak memory of dbctl beside the tools people use now, on the same generated
- * data. Runs are paired (ours, theirs, ours, …), figures are medians, ratios are ours ÷ theirs.
+ * memory, fleet, prune or chunk-index: wall time, processor time and peak memory of dbctl beside the
+ * tools people use now, on the same generated data. Runs are paired (ours, theirs, ours, …), figures
+ * are medians, ratios are ours ÷ theirs.
  */
 import { parseArgs } from "node:util";
 import { benchChunkIndex } from "./chunk-index.ts";
@@ -9,6 +10,7 @@ import { benchFleet } from "./fleet.ts";
 import { benchMariadb } from "./mariadb.ts";
 import { benchMemory } from "./memory.ts";
 import { benchPostgres } from "./postgres.ts";
+import { benchPrune } from "./prune.ts";
 
 const { values } = parseArgs({
   options: {
@@ -28,6 +30,7 @@ if (wanted("postgres"))
   await benchPostgres({ megabytes: number(values.megabytes, 400), runs, jobs });
 if (wanted("mariadb")) await benchMariadb({ megabytes: number(values.megabytes, 400), runs, jobs });
 if (wanted("fleet")) await benchFleet({ agents: 200, databases: 5 });
+if (wanted("prune")) await benchPrune({ backups: 1000 });
 // Takes minutes and 10 GB of disk: only when asked for.
 if (values.only === "memory")
   await benchMemory({ megabytes: number(values.megabytes, 4096), jobs });
