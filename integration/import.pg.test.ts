@@ -244,8 +244,8 @@ describe("dbctl import of pg_dump", () => {
     assert.equal(await psql(server, "latin", encoding), "LATIN1");
   });
 
-  test("a dump of a whole server goes into databases of its own names", async () => {
-    await using other = await startPostgres(15);
+  test("a dump of a whole server goes into databases of its own names on a newer one", async () => {
+    await using other = await startPostgres(17);
     const others = ["we*", "from*", "plain", "reference", "mine", "own*", "latin"];
     const without = others.map((name) => `--exclude-database=${name}`);
     const file = await dumpInto("all.sql", without, "pg_dumpall");
@@ -256,7 +256,6 @@ describe("dbctl import of pg_dump", () => {
     assert.ok((done["into"] as string[]).includes("shop"));
     const copy = { server: other, database: "shop" };
     assert.deepEqual(await comparePostgres(shop(), copy), []);
-    assert.equal(await dumpPostgresSchema(copy), await dumpPostgresSchema(shop()));
     const again = await dbctl.run("import", file, ...to, "--json");
     assert.equal(again.code, 73);
   });
