@@ -6,6 +6,7 @@ import { BackupsService } from "../proto/gen/dbctl/v1/backups_pb.ts";
 import { DatabasesService } from "../proto/gen/dbctl/v1/databases_pb.ts";
 import { JobsService } from "../proto/gen/dbctl/v1/jobs_pb.ts";
 import { PoliciesService } from "../proto/gen/dbctl/v1/policies_pb.ts";
+import { RetentionService } from "../proto/gen/dbctl/v1/retention_pb.ts";
 import { UsersService } from "../proto/gen/dbctl/v1/users_pb.ts";
 import { createAgentsService } from "./api/agents-service.ts";
 import { createAlertsService } from "./api/alerts-service.ts";
@@ -15,6 +16,7 @@ import { createEnrolmentService } from "./api/enrolment-service.ts";
 import { createJobsService } from "./api/jobs-service.ts";
 import { createLinkService } from "./api/link-service.ts";
 import { createPoliciesService } from "./api/policies-service.ts";
+import { createRetentionService } from "./api/retention-service.ts";
 import { createUsersService } from "./api/users-service.ts";
 import type { TrustParts } from "./trust/enrol-agent.ts";
 
@@ -31,5 +33,6 @@ export function addServices(
   addService(server, DatabasesService, createDatabasesService(parts));
   addService(server, BackupsService, createBackupsService(parts));
   addService(server, PoliciesService, createPoliciesService(parts));
+  addService(server, RetentionService, createRetentionService(parts));
   addService(server, AlertsService, createAlertsService(parts));
 }

@@ -6,22 +6,38 @@ import { inParallel } from "../repository/in-parallel.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import type { MarkState } from "../repository/mark-state.ts";
 import { readAllMarks } from "../repository/read-marks.ts";
-import { type ListedBackup, listStoredBackups } from "../retention/list-stored-backups.ts";
+import {
+  type BackupFacts,
+  type ListedBackup,
+  listStoredBackups,
+} from "../retention/list-stored-backups.ts";
 import { factsByMarks } from "./backup-facts.ts";
 import { mark, type MarkOptions, undeleteBackup } from "./mark-backup.ts";
 
-export interface RetentionOptions extends Omit<MarkOptions, "reason"> {
+interface Deletion extends Omit<MarkOptions, "reason"> {
   /** The repository's id. */
   repository: string;
-  rule: RetentionRule;
   /** Seconds for which what goes can be had back. */
   window: number;
-  /** Only these databases, as people call them: `host/database`. */
-  only?: (backup: ListedBackup) => boolean;
   /** Delete even more than a fifth of a database's backups in a day. */
   overLimit: boolean;
   /** Without it, nothing is written. */
   confirm: boolean;
+}
+
+export interface RetentionOptions extends Deletion {
+  rule: RetentionRule;
+  /** Only these databases, as people call them: `host/database`. */
+  only?: (backup: ListedBackup) => boolean;
+}
+
+export interface JudgedDeletion extends Deletion {
+  /** What is kept of all that is there, and why. */
+  judge: (backups: ListedBackup[]) => Decision<ListedBackup>[];
+  /** Why it goes, for its mark. */
+  reasonOf: (backup: ListedBackup) => string;
+  /** What is known of a backup besides what the repository tells. */
+  knownOf?: (header: BackupHeader) => BackupFacts;
 }
 
 export interface AppliedRetention {
@@ -41,10 +57,18 @@ const dayMs = 24 * 3600 * 1000;
  * read: it might be the one that matters.
  */
 export async function applyRetention(options: RetentionOptions): Promise<AppliedRetention> {
-  const { store, rule, only = () => true, now, overLimit, confirm } = options;
+  const { rule, only = () => true, now } = options;
+  const judge = (backups: ListedBackup[]) => keepBackups(backups.filter(only), rule, { now });
+  const reasonOf = () => `not kept by ${formatRule(rule)}`;
+  return await deleteUnkept({ ...options, judge, reasonOf });
+}
+
+/** The same, with a judge of the caller's. */
+export async function deleteUnkept(options: JudgedDeletion): Promise<AppliedRetention> {
+  const { store, judge, now, overLimit, confirm } = options;
   const marks = await readAllMarks(store, options);
   const { backups, gone } = await readBackups(marks, options);
-  const decisions = keepBackups(backups.filter(only), rule, { now });
+  const decisions = judge(backups);
   const breaches = overLimit ? [] : breachesOfDailyLimit(decisions, { now, gone });
   const spared = new Set(breaches.map(({ database }) => database));
   const going = decisions.filter(({ kept, backup }) => !kept && !spared.has(backup.database));
@@ -59,29 +83,31 @@ export async function applyRetention(options: RetentionOptions): Promise<Applied
 /** What is there, and by database how many were deleted within a day. */
 async function readBackups(
   marks: ReadonlyMap<string, MarkState>,
-  { store, now, signal }: RetentionOptions,
+  { store, now, knownOf = () => ({}), signal }: JudgedDeletion,
 ): Promise<{ backups: ListedBackup[]; gone: Map<string, number> }> {
   const gone = new Map<string, number>();
-  const knownOf = factsByMarks(marks);
+  const markedOf = factsByMarks(marks);
   const factsOf = (header: BackupHeader) => {
     const { instance, id, source } = header;
     const at = marks.get(`${instance}/${id}`)?.deleted?.at;
     const database = `${instance}/${source.database}`;
     if (at !== undefined && +now - +at < dayMs) gone.set(database, (gone.get(database) ?? 0) + 1);
-    return knownOf(header);
+    const marked = markedOf(header);
+    return marked && { ...knownOf(header), ...marked };
   };
   return { backups: await listStoredBackups(store, { factsOf, signal }), gone };
 }
 
 /** False when somebody has said something of it since it was judged. */
 async function markOne(
-  { instance, id }: ListedBackup,
+  backup: ListedBackup,
   marks: ReadonlyMap<string, MarkState>,
-  options: RetentionOptions,
+  options: JudgedDeletion,
 ): Promise<boolean> {
-  const { repository, rule, window } = options;
+  const { repository, reasonOf, window } = options;
+  const { instance, id } = backup;
   const judged = marks.get(`${instance}/${id}`)?.number ?? 0;
-  const reason = `not kept by ${formatRule(rule)}`;
+  const reason = reasonOf(backup);
   const { changed } = await mark({ repository, instance, id }, { ...options, reason }, (state) =>
     state.number === judged ? { mark: "delete", reason, window } : undefined,
   );
@@ -89,7 +115,7 @@ async function markOne(
 }
 
 /** Somebody may have deleted at the same time what the rule has kept: then all is taken back. */
-async function assertSomeLeft(deleted: ListedBackup[], options: RetentionOptions): Promise<void> {
+async function assertSomeLeft(deleted: ListedBackup[], options: Deletion): Promise<void> {
   const { store, repository, signal } = options;
   const marks = await readAllMarks(store, options);
   const left = await listStoredBackups(store, { factsOf: factsByMarks(marks), signal });

@@ -31,6 +31,11 @@ create index good_verified_backups on backups (database, started_at)
 create index good_backups_by_time on backups (database, started_at)
   where state = 'complete' and damaged_at is null and deleted_at is null;
 create index backups_by_repository on backups (repository_url, id);
+-- The server's own id.
+alter table backups add column instance_id text
+  generated always as (coalesce(result ->> '$.instanceId', '')) virtual;
+create index backups_by_instance on backups (instance_id);
+create index backups_by_deletion on backups (deleted_at) where deleted_at is not null;
 create index backups_by_job on backups (job_id);
 create index backups_removed on backups (removed_at) where removed_at is not null;
 

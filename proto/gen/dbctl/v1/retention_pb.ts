@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dbctl/v1/retention.proto.
  */
 export const file_dbctl_v1_retention: GenFile = /*@__PURE__*/
-  fileDesc("ChhkYmN0bC92MS9yZXRlbnRpb24ucHJvdG8SCGRiY3RsLnYxIq0BCg5SZXRlbnRpb25Hcm91cBIQCghkYXRhYmFzZRgBIAEoCRIWCg5yZXBvc2l0b3J5X3VybBgCIAEoCRIOCgZwb2xpY3kYAyABKAkSDAoEcnVsZRgEIAEoCRIuCglkZWNpc2lvbnMYBSADKAsyGy5kYmN0bC52MS5SZXRlbnRpb25EZWNpc2lvbhIOCgZicmVhY2gYBiABKA0SEwoLZGFpbHlfbGltaXQYByABKA0i1AEKEVJldGVudGlvbkRlY2lzaW9uEhEKCWJhY2t1cF9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCRINCgVzdGF0ZRgDIAEoCRIwCgxjb21taXR0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGJ5dGVzX3N0b3JlZBgFIAEoBBIMCgRrZXB0GAYgASgIEg8KB3JlYXNvbnMYByADKAkSEAoIdmVyaWZpZWQYCCABKAgSDwoHZGFtYWdlZBgJIAEoCCJHChdQcmV2aWV3UmV0ZW50aW9uUmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRIMCgRydWxlGAIgASgJEgwKBHlhbWwYAyABKAkikwEKGFByZXZpZXdSZXRlbnRpb25SZXNwb25zZRImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGZ3JvdXBzGAIgAygLMhguZGJjdGwudjEuUmV0ZW50aW9uR3JvdXASJQoGZmF1bHRzGAMgAygLMhUuZGJjdGwudjEuUG9saWN5RmF1bHQiMAoWRGVjaWRlRGVsZXRpb25zUmVxdWVzdBIWCg5yZXBvc2l0b3J5X3VybBgBIAEoCSKEAQoXRGVjaWRlRGVsZXRpb25zUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBmdyb3VwcxgCIAMoCzIYLmRiY3RsLnYxLlJldGVudGlvbkdyb3VwEhcKD3JlcG9zaXRvcnlfdXJscxgDIAMoCSJWChRSZXBvcnRCYWNrdXBzUmVxdWVzdBIWCg5yZXBvc2l0b3J5X3VybBgBIAEoCRImCgdiYWNrdXBzGAIgAygLMhUuZGJjdGwudjEuRm91bmRCYWNrdXAi8QEKC0ZvdW5kQmFja3VwEhEKCWJhY2t1cF9pZBgBIAEoCRImCgV0aGVyZRgCIAEoCzIVLmRiY3RsLnYxLkJhY2t1cFRoZXJlSAASKgoHZGVsZXRlZBgDIAEoCzIXLmRiY3RsLnYxLkJhY2t1cERlbGV0ZWRIABIqCgdyZW1vdmVkGAQgASgLMhcuZGJjdGwudjEuQmFja3VwUmVtb3ZlZEgAEioKB21pc3NpbmcYBSABKAsyFy5kYmN0bC52MS5CYWNrdXBNaXNzaW5nSAASDAoEaG9sZBgGIAEoCRIMCgR0YWdzGAcgAygJQgcKBXN0YXRlIg0KC0JhY2t1cFRoZXJlIkMKDUJhY2t1cERlbGV0ZWQSMgoOdW5kZWxldGVfdW50aWwYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIg8KDUJhY2t1cFJlbW92ZWQiDwoNQmFja3VwTWlzc2luZyIoChVSZXBvcnRCYWNrdXBzUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoDTKXAgoQUmV0ZW50aW9uU2VydmljZRJZChBQcmV2aWV3UmV0ZW50aW9uEiEuZGJjdGwudjEuUHJldmlld1JldGVudGlvblJlcXVlc3QaIi5kYmN0bC52MS5QcmV2aWV3UmV0ZW50aW9uUmVzcG9uc2USVgoPRGVjaWRlRGVsZXRpb25zEiAuZGJjdGwudjEuRGVjaWRlRGVsZXRpb25zUmVxdWVzdBohLmRiY3RsLnYxLkRlY2lkZURlbGV0aW9uc1Jlc3BvbnNlElAKDVJlcG9ydEJhY2t1cHMSHi5kYmN0bC52MS5SZXBvcnRCYWNrdXBzUmVxdWVzdBofLmRiY3RsLnYxLlJlcG9ydEJhY2t1cHNSZXNwb25zZWIGcHJvdG8z", [file_dbctl_v1_policies, file_google_protobuf_timestamp]);
+  fileDesc("ChhkYmN0bC92MS9yZXRlbnRpb24ucHJvdG8SCGRiY3RsLnYxIp4BCg5SZXRlbnRpb25Hcm91cBIQCghkYXRhYmFzZRgBIAEoCRIWCg5yZXBvc2l0b3J5X3VybBgCIAEoCRIOCgZwb2xpY3kYAyABKAkSDQoFcnVsZXMYBCADKAkSLgoJZGVjaXNpb25zGAUgAygLMhsuZGJjdGwudjEuUmV0ZW50aW9uRGVjaXNpb24SEwoLZGFpbHlfbGltaXQYBiABKA0i1AEKEVJldGVudGlvbkRlY2lzaW9uEhEKCWJhY2t1cF9pZBgBIAEoCRITCgtpbnN0YW5jZV9pZBgCIAEoCRINCgVzdGF0ZRgDIAEoCRIwCgxjb21taXR0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGJ5dGVzX3N0b3JlZBgFIAEoBBIMCgRrZXB0GAYgASgIEg8KB3JlYXNvbnMYByADKAkSEAoIdmVyaWZpZWQYCCABKAgSDwoHZGFtYWdlZBgJIAEoCCJHChdQcmV2aWV3UmV0ZW50aW9uUmVxdWVzdBIQCghkYXRhYmFzZRgBIAEoCRIMCgRydWxlGAIgASgJEgwKBHlhbWwYAyABKAkikwEKGFByZXZpZXdSZXRlbnRpb25SZXNwb25zZRImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGZ3JvdXBzGAIgAygLMhguZGJjdGwudjEuUmV0ZW50aW9uR3JvdXASJQoGZmF1bHRzGAMgAygLMhUuZGJjdGwudjEuUG9saWN5RmF1bHQiMAoWRGVjaWRlRGVsZXRpb25zUmVxdWVzdBIWCg5yZXBvc2l0b3J5X3VybBgBIAEoCSKZAQoXRGVjaWRlRGVsZXRpb25zUmVzcG9uc2USJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBmdyb3VwcxgCIAMoCzIYLmRiY3RsLnYxLlJldGVudGlvbkdyb3VwEhcKD3JlcG9zaXRvcnlfdXJscxgDIAMoCRITCgtkZWxldGVkX2lkcxgEIAMoCSJWChRSZXBvcnRCYWNrdXBzUmVxdWVzdBIWCg5yZXBvc2l0b3J5X3VybBgBIAEoCRImCgdiYWNrdXBzGAIgAygLMhUuZGJjdGwudjEuRm91bmRCYWNrdXAi8QEKC0ZvdW5kQmFja3VwEhEKCWJhY2t1cF9pZBgBIAEoCRImCgV0aGVyZRgCIAEoCzIVLmRiY3RsLnYxLkJhY2t1cFRoZXJlSAASKgoHZGVsZXRlZBgDIAEoCzIXLmRiY3RsLnYxLkJhY2t1cERlbGV0ZWRIABIqCgdyZW1vdmVkGAQgASgLMhcuZGJjdGwudjEuQmFja3VwUmVtb3ZlZEgAEioKB21pc3NpbmcYBSABKAsyFy5kYmN0bC52MS5CYWNrdXBNaXNzaW5nSAASDAoEaG9sZBgGIAEoCRIMCgR0YWdzGAcgAygJQgcKBXN0YXRlIg0KC0JhY2t1cFRoZXJlIkMKDUJhY2t1cERlbGV0ZWQSMgoOdW5kZWxldGVfdW50aWwYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIg8KDUJhY2t1cFJlbW92ZWQiDwoNQmFja3VwTWlzc2luZyIoChVSZXBvcnRCYWNrdXBzUmVzcG9uc2USDwoHY2hhbmdlZBgBIAEoDTKXAgoQUmV0ZW50aW9uU2VydmljZRJZChBQcmV2aWV3UmV0ZW50aW9uEiEuZGJjdGwudjEuUHJldmlld1JldGVudGlvblJlcXVlc3QaIi5kYmN0bC52MS5QcmV2aWV3UmV0ZW50aW9uUmVzcG9uc2USVgoPRGVjaWRlRGVsZXRpb25zEiAuZGJjdGwudjEuRGVjaWRlRGVsZXRpb25zUmVxdWVzdBohLmRiY3RsLnYxLkRlY2lkZURlbGV0aW9uc1Jlc3BvbnNlElAKDVJlcG9ydEJhY2t1cHMSHi5kYmN0bC52MS5SZXBvcnRCYWNrdXBzUmVxdWVzdBofLmRiY3RsLnYxLlJlcG9ydEJhY2t1cHNSZXNwb25zZWIGcHJvdG8z", [file_dbctl_v1_policies, file_google_protobuf_timestamp]);
 
 /**
  * The backups of one database in one repository, which are judged on their own.
@@ -42,11 +42,11 @@ export type RetentionGroup = Message<"dbctl.v1.RetentionGroup"> & {
   policy: string;
 
   /**
-   * For example keep-daily=7,keep-weekly=4.
+   * For example keep-daily=7,keep-weekly=4. What any of them keeps is kept.
    *
-   * @generated from field: string rule = 4;
+   * @generated from field: repeated string rules = 4;
    */
-  rule: string;
+  rules: string[];
 
   /**
    * @generated from field: repeated dbctl.v1.RetentionDecision decisions = 5;
@@ -54,14 +54,9 @@ export type RetentionGroup = Message<"dbctl.v1.RetentionGroup"> & {
   decisions: RetentionDecision[];
 
   /**
-   * How many would go in a day, when that is more than may without consent; else 0.
+   * How many may go in a day, when more would; else 0.
    *
-   * @generated from field: uint32 breach = 6;
-   */
-  breach: number;
-
-  /**
-   * @generated from field: uint32 daily_limit = 7;
+   * @generated from field: uint32 daily_limit = 6;
    */
   dailyLimit: number;
 };
@@ -237,6 +232,13 @@ export type DecideDeletionsResponse = Message<"dbctl.v1.DecideDeletionsResponse"
    * @generated from field: repeated string repository_urls = 3;
    */
   repositoryUrls: string[];
+
+  /**
+   * Ids of those that were deleted there and are not known to be removed.
+   *
+   * @generated from field: repeated string deleted_ids = 4;
+   */
+  deletedIds: string[];
 };
 
 /**
