@@ -5,7 +5,9 @@ import { packsOf } from "../repository/check-there.ts";
 import { controlFolder, manifestKey, packKey, removedKey } from "../repository/object-key.ts";
 import { parseKey } from "../repository/parse-key.ts";
 import { readHeader } from "../repository/read-header.ts";
-import { readMarkState } from "../repository/read-marks.ts";
+import type { MarkState } from "../repository/mark-state.ts";
+import { type NewMark, putMark } from "../repository/put-mark.ts";
+import { type BackupPlace, readMarks, readMarkState } from "../repository/read-marks.ts";
 import { readRemoval, type Removal } from "../repository/removal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Copier } from "./copier.ts";
@@ -18,6 +20,9 @@ export interface RemovalSync {
   repository: { id: string };
   copier: Copier;
   isDryRun: boolean;
+  /** When, and who: of marks. */
+  at: Date;
+  by: string;
   signal: AbortSignal;
 }
 
@@ -38,7 +43,7 @@ type Removed = Pick<SyncResult, "removed" | "kept" | "failures">;
 
 /**
  * Removes from the destination what a prune has removed from the source, and nothing else: backups
- * in a prune's own order (record, manifest, maps), then packs that neither has a use for.
+ * in a prune's own order (mark, record, manifest, maps), then packs that neither has a use for.
  */
 export async function removeExtraneous(sync: RemovalSync): Promise<Removed> {
   const { from, repository, signal } = sync;
@@ -74,7 +79,7 @@ async function removeBackup(
   const keys = [...there.keys()].filter((key) => key.startsWith(prefix));
   if (keys.length === 0) return;
   if (there.has(manifest)) {
-    const why = await whyKept(sync, removal);
+    const why = (await whyKept(sync, removal)) ?? (await markRemoved(sync, removal));
     if (why !== undefined) return void done.kept.push({ object: manifest, what: why });
   }
   const record = removedKey(place);
@@ -84,21 +89,53 @@ async function removeBackup(
     if (there.has(key) && !(await remove(sync, key, done))) return;
 }
 
-/** Why the destination keeps a backup that the source has not any more. */
+/** Why the destination has to keep the backup, whatever anybody says. */
 async function whyKept(
-  { to, repository, signal }: RemovalSync,
+  { to, at, signal }: RemovalSync,
   { instance, backup: id, hash }: Removal,
 ): Promise<string | undefined> {
   const key = manifestKey({ instance, id });
   if ((await readHeader(to, key, { signal })).hash !== hash)
     return "it is another manifest than the one that was removed from the source";
-  const marks = await readMarkState(to, { repository: repository.id, instance, id }, { signal });
-  if (marks.held !== undefined) return `${marks.held.by} holds it: ${marks.held.reason}`;
   const lock = await to.locks?.get(key, { signal });
   if (lock?.legalHold === true) return "it is under legal hold";
-  if (lock?.retain !== undefined && lock.retain.until > new Date())
-    return `it is retained until ${lock.retain.until.toISOString()}`;
-  return undefined;
+  const until = lock?.retain?.until;
+  return until !== undefined && until > at
+    ? `it is retained until ${until.toISOString()}`
+    : undefined;
+}
+
+/** Marks it as a prune does; or says who, in the destination, wants it to be kept. */
+async function markRemoved(
+  { from, to, at, by, isDryRun, signal }: RemovalSync,
+  removal: Removal,
+): Promise<string | undefined> {
+  const place = { ...removal, id: removal.backup };
+  const isUndeleted = await isUndeletedThere(place, { from, to, signal });
+  const why = ({ held }: MarkState) => {
+    if (held !== undefined) return `${held.by} holds it: ${held.reason}`;
+    return isUndeleted ? "it was undeleted in the copy" : undefined;
+  };
+  if (isDryRun) return why(await readMarkState(to, place, { signal }));
+  const decide = (marks: MarkState): NewMark | undefined =>
+    why(marks) !== undefined || marks.removing !== undefined
+      ? undefined
+      : { mark: "remove", reason: "a prune has removed it from the source" };
+  const { state } = await putMark(to, place, { decide, by, now: at, signal });
+  return state.removing === undefined ? (why(state) ?? "it is wanted") : undefined;
+}
+
+/** Whether the last word on deleting it is an undelete that the source does not know. */
+async function isUndeletedThere(
+  place: BackupPlace,
+  { from, to, signal }: Pick<RemovalSync, "from" | "to" | "signal">,
+): Promise<boolean> {
+  const [ours, there] = await Promise.all(
+    [from, to].map((one) => readMarks(one, place, { signal })),
+  );
+  const last = there?.findLast(({ mark }) => mark.mark === "delete" || mark.mark === "undelete");
+  if (last?.mark.mark !== "undelete") return false;
+  return !ours?.some(({ mark }) => mark.id === last.mark.id);
 }
 
 /** False when the store keeps it. */

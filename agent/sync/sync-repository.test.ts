@@ -28,6 +28,7 @@ function sync(scratch: ScratchRepository, to: ObjectStore, changes: Partial<Sync
     isDryRun: false,
     deletesExtraneous: false,
     at,
+    by: "test",
     onBytes: () => {},
     signal,
     ...changes,
@@ -65,11 +66,12 @@ async function assertWhole(scratch: ScratchRepository, store: ObjectStore): Prom
     if (event.kind === "finished") assert.deepEqual(event.result.findings, []);
 }
 
-const isIntent = (key: string) => key.includes("/intents/");
+/** What belongs to one repository alone. */
+const isOwn = (key: string) => key.includes("/intents/") || key.includes("/marks/");
 
 function assertSame(a: ReadonlyMap<string, Uint8Array>, b: ReadonlyMap<string, Uint8Array>): void {
   const keys = (objects: ReadonlyMap<string, Uint8Array>) =>
-    [...objects.keys()].filter((key) => !isIntent(key)).toSorted();
+    [...objects.keys()].filter((key) => !isOwn(key)).toSorted();
   assert.deepEqual(keys(b), keys(a));
   for (const key of keys(a))
     assert.equal(Buffer.compare(a.get(key) ?? Buffer.alloc(0), b.get(key) ?? Buffer.alloc(0)), 0);
@@ -330,6 +332,29 @@ test("syncRepository() keeps what a prune removed from the source, unless it is 
   assert.ok(objects.has(removedKey(first)));
 });
 
+test("syncRepository() that is cut while it removes is gone on with, and what stays is whole", async () => {
+  await using scratch = await makeThree();
+  const before = new Map(scratch.objects);
+  pruneFirst(scratch);
+  for (let n = 0, ended = false; !ended; n++) {
+    const objects = new Map<string, Uint8Array>();
+    const to = createMemoryStore(objects);
+    await sync({ ...scratch, store: createMemoryStore(new Map(before)) }, to);
+    ended = true;
+    const failing = createFaultyStore(to, (call) => {
+      if (call.n < n) return;
+      ended = false;
+      throw new Error("cut");
+    });
+    await sync(scratch, failing, { deletesExtraneous: true }).catch(() => {});
+    for (const header of scratch.headers)
+      if (objects.has(`${header.instance}/backups/${header.id}/manifest`))
+        assert.equal((await readBack({ ...scratch, store: to }, header)).length, 2);
+    await sync(scratch, to, { deletesExtraneous: true });
+    assertSame(scratch.objects, objects);
+  }
+});
+
 test("syncRepository() keeps what the copy holds", async () => {
   await using scratch = await makeThree();
   const objects = new Map<string, Uint8Array>();
@@ -340,6 +365,23 @@ test("syncRepository() keeps what the copy holds", async () => {
   const { removed, kept } = await sync(scratch, to, { deletesExtraneous: true });
   assert.deepEqual(removed, []);
   assert.match(kept[0]?.what ?? "", /test holds it/);
+});
+
+test("syncRepository() keeps what was undeleted in the copy alone", async () => {
+  await using scratch = await makeThree();
+  const objects = new Map<string, Uint8Array>();
+  const to = createMemoryStore(objects);
+  const [header] = scratch.headers;
+  assert.ok(header);
+  const deleted = markOf(scratch, header, 1, "delete");
+  scratch.objects.set(...deleted);
+  await sync(scratch, to);
+  assert.deepEqual(objects.get(deleted[0])?.length, deleted[1].length);
+  objects.set(...markOf(scratch, header, 2, "undelete"));
+  pruneFirst(scratch);
+  const { removed, kept } = await sync(scratch, to, { deletesExtraneous: true });
+  assert.deepEqual(removed, []);
+  assert.match(kept[0]?.what ?? "", /undeleted in the copy/);
 });
 
 test("syncRepository() copies the later sealings of an epoch's key, and does without the first", async () => {

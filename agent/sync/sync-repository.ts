@@ -24,6 +24,8 @@ export interface SyncRequest {
   /** Also remove what a prune has removed from the source. */
   deletesExtraneous: boolean;
   at: Date;
+  /** Who runs it: of marks. */
+  by: string;
   onBytes: (bytes: number) => void;
   signal: AbortSignal;
 }

@@ -4,6 +4,7 @@ import { syncRepository } from "../../agent/sync/sync-repository.ts";
 import type { SyncResult } from "../../agent/sync/sync-result.ts";
 import { parseDuration } from "../../core/duration.ts";
 import { DbctlError, exitCodes } from "../../core/errors.ts";
+import { operatorName } from "../direct/operator.ts";
 import { openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { formatBytes } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
@@ -99,6 +100,7 @@ async function sync(fromUrl: string, toUrl: string, flags: SyncFlags): Promise<v
     isDryRun,
     deletesExtraneous: deleteExtraneous,
     at,
+    by: operatorName(),
     signal,
     filter: { newerThan, instances, databases, backups },
     onBytes: (bytes) => progress.add(bytes),
