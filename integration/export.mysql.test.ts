@@ -68,6 +68,14 @@ test("a script that the client loads makes the same database again", async () =>
   assert.equal(await mariadb(server, "loaded", history), await mariadb(server, "shop", history));
 });
 
+test("dbctl import takes the script, too", async () => {
+  await dbctl.ok(...exporting("--to", at("import.sql")));
+  const to = ["--to", server.url("imported"), "--create", "--allow-superuser"];
+  await dbctl.ok("import", at("import.sql"), ...to);
+  const copy = { server, database: "imported" };
+  assert.deepEqual(await compareMariadb({ server, database: "shop" }, copy), []);
+});
+
 type Row = Record<string, unknown>;
 
 async function readLines(folder: string, table: string): Promise<Row[]> {

@@ -66,6 +66,14 @@ test("a script that psql loads makes the same database again", async () => {
   assert.deepEqual(leftOut, []);
 });
 
+test("dbctl import takes the script, too", async () => {
+  await dbctl.ok(...exporting("--to", at("import.sql")));
+  const to = ["--to", server.url("imported"), "--create", "--allow-superuser"];
+  await dbctl.ok("import", at("import.sql"), ...to);
+  const copy = { server, database: "imported" };
+  assert.deepEqual(await comparePostgres({ server, database: "shop" }, copy), []);
+});
+
 /** What COPY of the server itself gives. */
 async function serverCsv(table: string): Promise<string> {
   const columns = await psql(

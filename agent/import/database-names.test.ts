@@ -43,6 +43,8 @@ describe("DatabaseNames", () => {
       "ALTER DATABASE `shöp` CHARACTER SET utf8mb4",
     );
     assert.equal(rewrite("mysql", "CREATE DATABASE `mysql` /*!40100 x */"), undefined);
+    const nameless = "ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_swedish_ci";
+    assert.equal(rewrite("mysql", nameless), nameless);
   });
 
   test("refuses a database that the dump does not hold", () => {

@@ -19,11 +19,12 @@ const patterns: Record<Dialect, Patterns> = {
   mysql: patternsOf("mysql"),
 };
 
+/** MySQL's `ALTER DATABASE` without a name is about the database that is used. */
 function patternsOf(dialect: Dialect): Patterns {
   const heads =
     dialect === "postgres"
       ? String.raw`ALTER DATABASE|COMMENT ON DATABASE|SECURITY LABEL [^']*ON DATABASE|(?:GRANT|REVOKE) [^']*?ON DATABASE`
-      : String.raw`ALTER (?:DATABASE|SCHEMA)`;
+      : String.raw`ALTER (?:DATABASE|SCHEMA)(?! (?:DEFAULT|CHARACTER|CHARSET|COLLATE|COMMENT)\b)`;
   return {
     makes: new RegExp(
       String.raw`^(?:\/\*!\d* *)?(?<verb>CREATE|DROP) (?:DATABASE|SCHEMA) ${notThere}${name[dialect]}(?<rest>[^]*)$`,

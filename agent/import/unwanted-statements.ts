@@ -5,7 +5,7 @@ export interface Wanted {
   roles: ReadonlySet<string>;
 }
 
-const owners = /^ALTER [^;]* OWNER TO \S+$|^SET SESSION AUTHORIZATION\b/i;
+const owners = /^ALTER [^;]* OWNER TO (?:"(?:[^"]|"")*"|\S+)$|^SET SESSION AUTHORIZATION\b/i;
 const privileges = /^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES)\b/i;
 
 const role = String.raw`(?:"(?<quoted>(?:[^"]|"")+)"|(?<plain>[^\s";]+))`;
