@@ -1,3 +1,4 @@
+import { clientCommands, parseDelimiter, sandboxLine } from "./mysql-client-commands.ts";
 import { lineLimit, ScriptLexer } from "./script-lexer.ts";
 import { SqlModeTracker } from "./sql-mode-tracker.ts";
 import { byte, isSpace, isWord, spaceEnd, wordEnd } from "./sql-bytes.ts";
@@ -5,19 +6,8 @@ import { byte, isSpace, isWord, spaceEnd, wordEnd } from "./sql-bytes.ts";
 type State = "text" | "quoted" | "name" | "line-comment" | "comment" | "command";
 
 const wordLimit = 32;
-const delimiterLimit = 64;
 /** `/*M!100100 `: what decides is there within so many bytes. */
 const markLength = 11;
-/** As mariadb-dump and mysqldump write it, so that a client takes no commands from then on. */
-const sandboxLine = /^\/\*M?!999999\\- enable the sandbox mode \*\/$/;
-/** Commands of the mysql and mariadb clients that are no statements. */
-const clientCommands = new Set(
-  (
-    "CHARSET CLEAR CONNECT COSTS EDIT EGO EXIT GO NOPAGER NOTEE NOWARNING PAGER PRINT PROMPT " +
-    "QUERY_ATTRIBUTES QUIT REHASH RESETCONNECTION SANDBOX SOURCE SSL_SESSION_DATA_PRINT STATUS " +
-    "SYSTEM TEE WARNINGS"
-  ).split(" "),
-);
 /** Character sets in which a byte of a character can look like a backslash or a quote. */
 const unsafeSets = /\b(sjis|cp932|gbk|big5|gb18030)\b/i;
 
@@ -35,7 +25,7 @@ export class MysqlLexer extends ScriptLexer {
   #depth = 0;
   #values = 0;
   #isValues = false;
-  #delimiter = Buffer.from(";");
+  #delimiter: Buffer = Buffer.from(";");
   #command = "";
   readonly #mode = new SqlModeTracker();
 
@@ -154,9 +144,8 @@ export class MysqlLexer extends ScriptLexer {
       this.events.push({ kind: "refusal", what, place });
       return true;
     }
-    const delimiter = Buffer.from(line.trim().split(/\s/)[0] ?? "");
-    const isUsable = delimiter.length > 0 && delimiter.length <= delimiterLimit;
-    if (isUsable && !/[\\'"`]/.test(line)) this.#delimiter = delimiter;
+    const delimiter = parseDelimiter(line);
+    if (delimiter !== undefined) this.#delimiter = delimiter;
     else this.fail("a DELIMITER line names no delimiter that can be used", { place });
     return true;
   }

@@ -1,5 +1,6 @@
 import { CopyRows } from "./copy-rows.ts";
 import { parseMetaCommand } from "./postgres-meta-command.ts";
+import { PostgresTextRules } from "./postgres-text-rules.ts";
 import { ScriptLexer } from "./script-lexer.ts";
 import type { Place } from "./statement.ts";
 import { byte, isSpace, isWord, spaceEnd, wordEnd } from "./sql-bytes.ts";
@@ -18,9 +19,6 @@ type State =
 const tagLimit = 256;
 /** What is kept of a word: none that matters is longer. */
 const wordLimit = 32;
-/** Encodings of clients in whose characters a byte can look like a backslash or a quote. */
-const unsafeEncodings = /\b(sjis|shift_jis_2004|big5|gbk|uhc|gb18030|johab)\b/i;
-
 /**
  * Cuts a script for PostgreSQL into statements, as its manual has it ("Lexical Structure"; psql
  * for `BEGIN ATOMIC`, parentheses and meta-commands).
@@ -39,10 +37,10 @@ export class PostgresLexer extends ScriptLexer {
   #values = 0;
   #isValues = false;
   #isCopy = false;
-  #isStandard = true;
   /** Whether the last token was an E'' string (1), and a new line came after it (2). */
   #continues = 0;
   readonly #rows = new CopyRows();
+  readonly #rules = new PostgresTextRules();
 
   protected override scan(): void {
     while (!this.isDead && this.#step());
@@ -93,7 +91,7 @@ export class PostgresLexer extends ScriptLexer {
       case byte.slash:
         return this.#takeCommentSign(code);
       case byte.quote:
-        return this.#enter(this.#isStandard && continues < 2 ? "string" : "escaped", 1);
+        return this.#enter(this.#rules.isStandard && continues < 2 ? "string" : "escaped", 1);
       case byte.double:
         return this.#enter("name", 1);
       case byte.dollar:
@@ -281,19 +279,10 @@ export class PostgresLexer extends ScriptLexer {
     this.events.push({ kind: "statement", sql, place, values: this.#values });
     if (this.#words[0] === "COPY")
       this.events.push({ kind: "refusal", what: "COPY from or to a file or program", place });
-    if (this.#words[0] === "SET" || this.#words[0] === "SELECT") this.#follow(sql, place);
-  }
-
-  /** Settings that change how what follows is read. */
-  #follow(sql: Buffer, place: Place): void {
-    if (sql.length > 1000) return;
-    const text = sql.toString("latin1");
-    const strings = /standard_conforming_strings\W+(?:to\s+)?'?(on|off|true|false|default)/i;
-    const mode = strings.exec(text)?.[1]?.toLowerCase();
-    if (mode !== undefined) this.#isStandard = !["off", "false"].includes(mode);
-    const encoding = /client_encoding|\bnames\b/i.test(text) ? unsafeEncodings.exec(text) : null;
-    if (encoding !== null)
-      this.events.push({ kind: "refusal", what: `text in the encoding ${encoding[1]}`, place });
+    const isSetting = this.#words[0] === "SET" || this.#words[0] === "SELECT";
+    const encoding = isSetting ? this.#rules.follow(sql) : undefined;
+    if (encoding !== undefined)
+      this.events.push({ kind: "refusal", what: `text in the encoding ${encoding}`, place });
   }
 
   /** The rest of the line of the COPY itself holds no rows. */
