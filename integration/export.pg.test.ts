@@ -74,6 +74,15 @@ test("dbctl import takes the script, too", async () => {
   assert.deepEqual(await comparePostgres({ server, database: "shop" }, copy), []);
 });
 
+test("without owners and privileges a script needs no role", async () => {
+  const flags = ["--no-owner", "--no-privileges", "--exclude", "*"];
+  const { leftOut, rows } = await dbctl.ok(...exporting("--to", at("bare.sql"), ...flags));
+  assert.ok((leftOut as string[]).includes("shop.orders") && rows === 0);
+  const script = await readFile(at("bare.sql"), "utf8");
+  assert.doesNotMatch(script, /shop_owner|shop_reader|Clerk|VALIDATE CONSTRAINT|^COPY /m);
+  assert.equal(await load(at("bare.sql"), "bare"), "");
+});
+
 /** What COPY of the server itself gives. */
 async function serverCsv(table: string): Promise<string> {
   const columns = await psql(
@@ -170,7 +179,7 @@ test("an export that is interrupted leaves nothing behind", async () => {
     const { signal } = stop;
     const backup = await openBackupByName("latest", { repo, identity, signal });
     const parts = { backup, exporterOf: ({ facts }: BackupBody) => createExporter(facts) };
-    const which = { include: [], exclude: [], allowNoMatch: false };
+    const which = { include: [], exclude: [], allowNoMatch: false, owners: true, privileges: true };
     const run = async () => {
       for await (const event of exportBackup(parts, { ...which, form, to: at("half"), signal }))
         if (event.kind === "written") stop.abort(new Error("stopped"));

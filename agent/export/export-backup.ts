@@ -12,6 +12,9 @@ import { nameFiles } from "./table-files.ts";
 import { writeRows } from "./write-rows.ts";
 
 export interface ExportOptions extends Selection {
+  /** Whether statements are written that name roles, which the target may not have. */
+  owners: boolean;
+  privileges: boolean;
   form: RowForm;
   /** `sql`: the file; else the folder. Nothing may be there. */
   to: string;
@@ -120,7 +123,7 @@ async function* writeTable(
  * key can be proved: they stay as they are before their validation.
  */
 function objectsOf(
-  { exporter, body, chosen }: Work,
+  { exporter, body, chosen, options }: Work,
   wanted: (section: SchemaObject["section"]) => boolean,
 ): Buffer {
   const isWhole = chosen.length === body.tables.length;
@@ -128,9 +131,13 @@ function objectsOf(
     .filter((section) => section !== "data")
     .filter((section) => wanted(section) && (isWhole || section !== "validation"))
     .flatMap((section) => body.list.objects.filter((object) => object.section === section))
+    .filter(({ kind }) => options.owners || !kind.startsWith("owner of "))
+    .filter(({ kind }) => options.privileges || !privileges.has(kind))
     .map((object) => exporter.scriptOf(object));
   return Buffer.concat(pieces);
 }
+
+const privileges = new Set(["grant", "default privileges"]);
 
 async function writeFile(folder: NewFolder, name: string, bytes: Buffer): Promise<number> {
   await using file = await NewFile.create(join(folder.part, name));

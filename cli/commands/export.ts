@@ -26,16 +26,19 @@ interface ExportFlags extends KeyFlags {
   repo?: string;
   format: RowForm;
   to: string;
-  include: string[];
-  exclude: string[];
+  include?: string[];
+  exclude?: string[];
   /** Commander's name for `--allow-no-match`. */
   allowNoMatch: boolean;
+  /** Commander's names for `--no-owner` and `--no-privileges`. */
+  owner: boolean;
+  privileges: boolean;
   deleted: boolean;
   dryRun: boolean;
   json: boolean;
 }
 
-const patternOf = (text: string, all: string[]) => [...all, text];
+const patternOf = (text: string, all: string[] = []) => [...all, text];
 
 export function exportCommand(signal: AbortSignal): Command {
   return new Command("export")
@@ -52,10 +55,12 @@ export function exportCommand(signal: AbortSignal): Command {
         .default("sql"),
     )
     .requiredOption("--to <path>", "the file of sql, the folder of csv and jsonl; not there yet")
-    .option("--include <pattern>", "only the rows of these tables; may be repeated", patternOf, [])
-    .option("--exclude <pattern>", "not the rows of these tables; may be repeated", patternOf, [])
+    .option("--include <pattern>", "only the rows of these tables; may be repeated", patternOf)
+    .option("--exclude <pattern>", "not the rows of these tables; may be repeated", patternOf)
     .option("--allow-no-match", "a pattern may match no table", false)
     .addOption(deletedOption)
+    .option("--no-owner", "leave owners out: all will belong to who loads it")
+    .option("--no-privileges", "leave GRANT and REVOKE out")
     .option("--dry-run", "say what would be written, and write nothing", false)
     .addOption(jsonOption)
     .addHelpText("after", help)
@@ -78,8 +83,10 @@ async function run(name: string, flags: ExportFlags, signal: AbortSignal): Promi
   if (repo === undefined) throw noRepository();
   const startedAt = performance.now();
   const backup = await openBackupByName(name, { ...flags, repo, signal });
+  const { include = [], exclude = [], owner: owners } = flags;
+  const options = { ...flags, include, exclude, owners, form, signal };
   const parts = { backup, exporterOf: ({ facts }: BackupBody) => createExporter(facts) };
-  const last = await follow(exportBackup(parts, { ...flags, form, signal }), dryRun);
+  const last = await follow(exportBackup(parts, options), dryRun);
   const { id, state, source } = backup.header;
   const told = { backup: id, state, source, format: form, to };
   if (last.kind === "checked") {
