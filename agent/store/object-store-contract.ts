@@ -20,6 +20,11 @@ export function describeObjectStore(name: string, open: Open): void {
   });
 }
 
+/** The promises of `ObjectLocks` alone, for a store whose other promises were tested without locks. */
+export function describeObjectLocks(name: string, open: Open): void {
+  describe(`${name} keeps what is locked`, () => describeLocks(open));
+}
+
 type Open = () => Promise<ScratchStore>;
 
 interface ScratchStore extends AsyncDisposable {

@@ -35,12 +35,12 @@ export function azureLocks(requests: AzureRequests): ObjectLocks {
       // The service itself lets a governance lock be shortened.
       if (held !== undefined && held.until > until)
         throw objectLocked(requests.place.url, key, held.until);
+      // Times have whole seconds there, and one that is cut off would be too early.
+      const expiriesOn = new Date(Math.ceil(until.getTime() / 1000) * 1000);
       const policyMode = mode === "compliance" ? ("Locked" as const) : ("Unlocked" as const);
       const { container, name } = requests.at(key);
       await requests.ask({ act: "lock", key, signal }, (_, options) =>
-        container
-          .getBlobClient(name)
-          .setImmutabilityPolicy({ expiriesOn: until, policyMode }, options),
+        container.getBlobClient(name).setImmutabilityPolicy({ expiriesOn, policyMode }, options),
       );
     },
     async setLegalHold(key, hold, { signal }) {

@@ -3,7 +3,8 @@ import { after, before, describe, test } from "node:test";
 import { type Azurite, startAzurite } from "../../../integration/fixtures/azurite.ts";
 import { startCuttableLink } from "../../../integration/fixtures/cuttable-link.ts";
 import { findFreePort } from "../../../integration/fixtures/free-port.ts";
-import { describeObjectStore } from "../object-store-contract.ts";
+import { startImmutableBlobs } from "../../../integration/fixtures/immutable-blobs.ts";
+import { describeObjectLocks, describeObjectStore } from "../object-store-contract.ts";
 import { openAzureStore } from "./azure-store.ts";
 
 const { signal } = new AbortController();
@@ -23,6 +24,14 @@ describeObjectStore("azure store", async () => {
     silence: () => link.cut(),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   };
+});
+
+describeObjectLocks("azure store in a container with immutable versions", async () => {
+  const front = await startImmutableBlobs(azurite.address);
+  const url = azurite.urlOf(await azurite.makeContainer(), { address: front.address });
+  const store = await openAzureStore(url, { env: { AZURE_STORAGE_KEY: azurite.key }, signal });
+  assert.deepEqual([store.can.objectLock, store.can.legalHold], [true, true]);
+  return { store, [Symbol.asyncDispose]: () => front[Symbol.asyncDispose]() };
 });
 
 describe("openAzureStore()", () => {
