@@ -73,6 +73,27 @@ test("a copy is made, checked, restored from, and heals the repository", async (
   assert.deepEqual(await readFile(pack), bad);
   await dbctl.ok(...heal, "--confirm");
   assert.deepEqual(await readFile(pack), good);
+
+  const repository = join(dbctl.repoFolder, "repository.json");
+  const json = await readFile(repository);
+  await rm(repository);
+  const quick = ["repo", "check", dbctl.repo, "--heal-from", copy];
+  const lost = await dbctl.run(...quick, "--json");
+  assert.ok(!(await readdir(dbctl.repoFolder)).includes("repository.json"));
+  assert.equal(lost.code, 65);
+  await dbctl.ok(...quick, "--confirm");
+  assert.deepEqual(await readFile(repository), json);
+  const nowhere = `file://${dbctl.folder}/nowhere`;
+  const none = await dbctl.run(
+    "repo",
+    "check",
+    nowhere,
+    "--heal-from",
+    copy,
+    "--confirm",
+    "--json",
+  );
+  assert.equal(none.code, 66);
 });
 
 test("verify reads a sample that can be repeated, all backups, or no byte", async () => {

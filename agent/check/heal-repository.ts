@@ -55,7 +55,7 @@ function instanceOf(key: string): string {
   return kind === "epochs" ? instance : folder;
 }
 
-const order = ["removal", "keys", "epoch", "manifest", "map", "pack"];
+const order = ["repository", "removal", "keys", "epoch", "manifest", "map", "pack"];
 
 /** What others are proved by comes first. */
 function rank(key: string): number {

@@ -9,6 +9,7 @@ import type { BackupHeader } from "../repository/manifest.ts";
 import { maxMarkBytes, parseMark } from "../repository/mark.ts";
 import { mapKey, recipientsKey } from "../repository/object-key.ts";
 import { readEpoch } from "../repository/open-backup.ts";
+import { openRepository } from "../repository/open-repository.ts";
 import { readPackEnds, readPackIndex } from "../repository/pack.ts";
 import { type ParsedKey, parseKey } from "../repository/parse-key.ts";
 import { readHeader } from "../repository/read-header.ts";
@@ -50,12 +51,22 @@ export async function proveObject(local: LocalCopy, known: Known): Promise<Proof
     case "removal":
       return await proveWord(local, parsed, known);
     case "repository":
+      return await proveRepository(local, known);
     case "probe":
     case "intent":
     case "prune":
     case undefined:
       throw damaged(local.key, "it is of no kind that can be put back");
   }
+}
+
+async function proveRepository(
+  { key, store }: LocalCopy,
+  { repository, signal }: Known,
+): Promise<Proof> {
+  const { id } = await openRepository(store, { signal });
+  if (id !== repository.id) throw damaged(key, `it is of repository ${id}`);
+  return "size only";
 }
 
 type Parsed<Kind> = Extract<ParsedKey, { kind: Kind }>;

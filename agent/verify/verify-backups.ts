@@ -63,7 +63,8 @@ export async function* verifyBackups(request: VerifyRequest): AsyncGenerator<Ver
   }
 }
 
-type Found = Exclude<EpochCheckEvent, { kind: "damage" }> | { kind: "damage"; damage: Unnamed };
+type Found = Exclude<EpochCheckEvent, { kind: "damage" }> | FoundDamage;
+type FoundDamage = { kind: "damage"; damage: Unnamed };
 type Unnamed = Omit<EpochDamage, "how"> & { how: NamedDamage["how"] };
 
 /** Backups of one epoch. */
@@ -77,7 +78,9 @@ async function* checkGroup(
   if ("kind" in opened) {
     yield opened;
     // What else is wrong is named as far as it can be seen without the key.
-    return yield* checkThere(store, headers, { signal });
+    for await (const event of checkThere(store, headers, { signal }))
+      if (event.kind === "progress" || event.damage.object !== opened.damage.object) yield event;
+    return;
   }
   const { epoch, forged } = opened;
   for (const { id, instance } of forged) yield forgedManifest({ id, instance });
@@ -90,7 +93,7 @@ async function* checkGroup(
 async function openGroup(
   { store, keys, signal }: VerifyRequest,
   headers: BackupHeader[],
-): Promise<{ epoch: EpochKeys; forged: BackupHeader[] } | Found> {
+): Promise<{ epoch: EpochKeys; forged: BackupHeader[] } | FoundDamage> {
   const [first] = headers;
   if (first === undefined || keys === undefined) throw new TypeError("no key to verify with");
   // A grant was made for this very epoch by whoever opened its file.

@@ -1,8 +1,11 @@
 import { Command } from "commander";
 import { checkRepository, type RepositoryCheckResult } from "../../agent/check/check-repository.ts";
 import { compareCatalog } from "../../agent/check/compare-catalog.ts";
-import type { Finding } from "../../agent/check/finding.ts";
+import { damageAt, type Finding } from "../../agent/check/finding.ts";
 import { type Healed, healRepository } from "../../agent/check/heal-repository.ts";
+import { openStore } from "../../agent/adapters.ts";
+import { listBackups } from "../../agent/repository/list-backups.ts";
+import { repositoryKey } from "../../agent/repository/object-key.ts";
 import type { CheckDepth } from "../../agent/repository/check-depth.ts";
 import type { TransferCaps } from "../../agent/store/transfer-limit.ts";
 import { DbctlError, exitCodes } from "../../core/errors.ts";
@@ -68,20 +71,28 @@ export function repoCheckCommand(signal: AbortSignal): Command {
 }
 
 async function check(url: string, flags: CheckFlags): Promise<void> {
-  const { json, seed, healFrom, confirm } = flags;
+  const { json, seed, healFrom, confirm, signal } = flags;
   if (confirm && healFrom === undefined)
     throw new DbctlError("usage", "Cannot heal: no copy is named", {
       remedy: "Add --heal-from with the URL of a copy",
     });
   const caps = capsOf(flags);
-  const opened = await openRepositoryUrl(url, { ...flags, caps });
+  const copy =
+    healFrom === undefined ? undefined : await openRepositoryUrl(healFrom, { caps, signal });
+  const { lost, ...opened } = await openOrTakeCopy(url, copy, { caps, signal });
   const depth = withSeed(flags.depth, seed);
   using progress = new Progress();
-  const running = { ...flags, caps, depth, progress, identity: await keyOf(opened, flags) };
+  const running = {
+    ...flags,
+    caps,
+    depth,
+    progress,
+    identity: depth.kind === "quick" && copy === undefined ? undefined : await keyOf(opened, flags),
+  };
   let result = await runCheck(opened, running);
   const healed: Healed[] = [];
-  if (healFrom !== undefined)
-    result = await heal(opened, { ...running, result, copyUrl: healFrom, healed });
+  if (copy !== undefined) result = await heal(opened, { ...running, result, copy, lost, healed });
+  if (!isHealed(healed)) result = { ...result, findings: [...lost, ...result.findings] };
   if (flags.catalog) result = await withCatalog(opened, { ...flags, url, result });
   progress[Symbol.dispose]();
   const damages = damagesOf(result.findings);
@@ -110,31 +121,73 @@ interface Running extends Omit<CheckFlags, "depth" | "identity"> {
   progress: Progress;
 }
 
+/**
+ * Without its repository.json, a repository is opened as its copy says: `lost` tells. A place that
+ * holds none of its backups is no repository that could be healed.
+ */
+async function openOrTakeCopy(
+  url: string,
+  copy: OpenedRepository | undefined,
+  { caps, signal }: { caps: TransferCaps; signal: AbortSignal },
+): Promise<OpenedRepository & { lost: Finding[] }> {
+  try {
+    return { ...(await openRepositoryUrl(url, { caps, signal })), lost: [] };
+  } catch (error) {
+    const code = error instanceof DbctlError ? error.code : undefined;
+    if (copy === undefined || (code !== "repository-unknown" && code !== "repository-damaged"))
+      throw error;
+    const { repository } = copy;
+    const store = await openStore(url, { caps, signal });
+    const first = await listBackups(store, { signal }).next();
+    if (first.value?.repository !== repository.id) throw error;
+    const how = code === "repository-unknown" ? "missing" : "flipped";
+    const lost = damageAt(repositoryKey, [how, "without it nothing can be opened"]);
+    // It may be a later list of recipients that is damaged: the check names that.
+    const isOther = String(error).includes("~control/");
+    return { store, repository, lost: isOther ? [] : [lost] };
+  }
+}
+
 /** A key that was named has to open something; without one, as much is checked as can be. */
 async function keyOf(
   { repository }: OpenedRepository,
   flags: CheckFlags,
 ): Promise<Secret | undefined> {
-  const isNamed = flags.identity !== undefined || flags.passphraseFile !== undefined;
-  return isNamed ? await unlock(repository, flags, flags) : undefined;
+  try {
+    return await unlock(repository, flags, flags);
+  } catch (error) {
+    const isNamed = flags.identity !== undefined || flags.passphraseFile !== undefined;
+    // A key service was asked, or there is none: nobody said that there is a key.
+    if (isNamed || !(error instanceof DbctlError)) throw error;
+    return undefined;
+  }
 }
 
 /** Heals and checks again, as long as there is something to heal: a lost key hides other damage. */
 async function heal(
   { store, repository }: OpenedRepository,
-  running: Running & { result: RepositoryCheckResult; copyUrl: string; healed: Healed[] },
+  running: Running & {
+    result: RepositoryCheckResult;
+    copy: OpenedRepository;
+    lost: Finding[];
+    healed: Healed[];
+  },
 ): Promise<RepositoryCheckResult> {
-  const { copyUrl, caps, confirm, identity, healed, signal } = running;
-  const copy = await openRepositoryUrl(copyUrl, { caps, signal });
+  const { copy, confirm, identity, healed, signal } = running;
   if (copy.repository.id !== repository.id || copy.store.url === store.url)
-    throw new DbctlError("usage", `Cannot heal from ${copyUrl}: it is no copy of this repository`, {
-      remedy: "Name a copy that dbctl repo sync has made",
-    });
+    throw new DbctlError(
+      "usage",
+      `Cannot heal from ${copy.store.url}: it is no copy of this repository`,
+      {
+        remedy: "Name a copy that dbctl repo sync has made",
+      },
+    );
   let { result } = running;
   for (let isChanged = true; isChanged;) {
     isChanged = false;
     const request = { store, copy: copy.store, repository, identity, signal };
-    const { findings } = result;
+    const lost = isHealed(healed) ? [] : running.lost;
+    const findings = [...lost, ...result.findings];
     const failed = healed.filter(({ state }) => state === "not-healed");
     for (const one of failed) healed.splice(healed.indexOf(one), 1);
     for await (const one of healRepository({ ...request, findings, isDryRun: !confirm })) {
@@ -144,6 +197,11 @@ async function heal(
     if (isChanged) result = await runCheck({ store, repository }, running);
   }
   return result;
+}
+
+/** repository.json, which no check looks at: it is opened before. */
+function isHealed(healed: readonly Healed[]): boolean {
+  return healed.some(({ object, state }) => object === repositoryKey && state === "healed");
 }
 
 function describeHealed(one: Healed): string {
