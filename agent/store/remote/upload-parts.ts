@@ -15,8 +15,8 @@ interface PartsPut {
 }
 
 /**
- * Creates an object in parts of growing size, at most 3 under way and one being filled: 32 MiB of
- * memory for up to 8 GB, 384 MiB for up to 128 GB. Whatever fails, the store forgets the parts.
+ * Creates an object in parts of growing size, at most 3 under way and one being filled: 40 MiB of
+ * memory for up to 8 GB, 192 MiB for up to 120 GB. Whatever fails, the store forgets the parts.
  */
 export async function uploadParts(
   remote: Remote,
