@@ -8,7 +8,7 @@ import {
   signal,
 } from "../../integration/fixtures/scratch-repository.ts";
 import { manifestKey } from "../repository/object-key.ts";
-import { readAllMarks } from "../repository/read-marks.ts";
+import { readAllMarks } from "../repository/read-all-marks.ts";
 import { applyRetention, type RetentionOptions } from "./apply-retention.ts";
 import { holdBackup } from "./hold-backup.ts";
 import { mark, tagBackup, undeleteBackup } from "./mark-backup.ts";

@@ -5,7 +5,7 @@ import { formatRule, type RetentionRule } from "../../core/retention/retention-r
 import { inParallel } from "../repository/in-parallel.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import type { MarkState } from "../repository/mark-state.ts";
-import { readAllMarks } from "../repository/read-marks.ts";
+import { readAllMarks } from "../repository/read-all-marks.ts";
 import {
   type BackupFacts,
   type ListedBackup,

@@ -7,7 +7,7 @@ import {
   packKey,
   resealedPrefix,
 } from "../repository/object-key.ts";
-import { readAllMarks } from "../repository/read-marks.ts";
+import { readAllMarks } from "../repository/read-all-marks.ts";
 import { readHeader } from "../repository/read-header.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { assertThere, mark, type Marked, type MarkOptions } from "./mark-backup.ts";

@@ -9,6 +9,8 @@ import type { ObjectInfo } from "../store/object-store.ts";
 /** All that a prune decides on: what is in a repository, read without any data key. Plain data. */
 export interface Inventory {
   repository: string;
+  /** The servers that were asked for; undefined for all. */
+  only: readonly string[] | undefined;
   instances: InstanceInventory[];
   /** What `dbctl repo init` and prunes have tried the store with. */
   probes: ObjectInfo[];
@@ -23,8 +25,14 @@ export interface InstanceInventory {
   instance: string;
   /** By id. */
   manifests: Map<string, SeenManifest>;
+  /** The records of removed backups. */
+  removed: Map<string, ObjectInfo>;
+  /** Those of them that the last prune cannot have read. */
   removals: Map<string, Removal>;
+  /** Of the backups that have a manifest. */
   marks: Map<string, MarkState>;
+  /** The marks of the others. */
+  otherMarks: (ObjectInfo & { id: string })[];
   intents: Map<string, SeenIntent>;
   maps: (ObjectInfo & { id: string })[];
   packs: (ObjectInfo & { epoch: string })[];

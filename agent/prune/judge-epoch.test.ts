@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unmarked } from "../repository/mark-state.ts";
-import { judgeBackup } from "./judge-backup.ts";
 import { type EpochFacts, type EpochState, judgeEpoch } from "./judge-epoch.ts";
 
 const now = new Date("2027-03-01T00:00:00.000Z");
@@ -58,19 +56,4 @@ test("judgeEpoch() closes an epoch only when nobody can be in it", () => {
   ];
   for (const [what, change, state] of cases)
     assert.deepEqual(judgeEpoch({ ...facts, ...change }, now), state, what);
-});
-
-test("judgeBackup() removes what was deleted, is not held, and is old enough", () => {
-  const said = { at: ago(9), by: "ann", reason: "" };
-  const deleted = { ...said, until: ago(1) };
-  const judge = (marks: object, created: Date | undefined = ago(30)) =>
-    judgeBackup({ ...unmarked, ...marks }, { created, now });
-  assert.deepEqual(judge({}), { act: "keep", why: "wanted" });
-  assert.deepEqual(judge({ deleted }), { act: "remove", why: "deleted" });
-  assert.deepEqual(judge({ deleted, held: said }), { act: "keep", why: "held" });
-  const until = ago(-1);
-  const early = { ...deleted, until };
-  assert.deepEqual(judge({ deleted: early }), { act: "wait", why: "undelete-window", until });
-  assert.deepEqual(judge({ deleted }, ago(0.5)), { act: "wait", why: "young", until: ago(-0.5) });
-  assert.deepEqual(judge({ removing: said, held: said }), { act: "remove", why: "deleted" });
 });

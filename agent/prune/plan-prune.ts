@@ -6,6 +6,7 @@ import type { InstanceInventory, Inventory } from "./inventory.ts";
 import { judgeBackup } from "./judge-backup.ts";
 import { type EpochState, judgeEpoch, settledMs } from "./judge-epoch.ts";
 import type { Decision, PlannedBackup, PlannedEpoch } from "./prune-plan.ts";
+import { recordOf } from "./plan-record.ts";
 import type { PlannedObject, PrunePlan, RemoveReason } from "./prune-plan.ts";
 import { Sightings } from "./sightings.ts";
 import { type Chains, followChains } from "./signers.ts";
@@ -41,7 +42,7 @@ export function planPrune(inventory: Inventory, options: PlanOptions): PrunePlan
     objects,
     epochs: parts.flatMap((part) => part.epochs),
     forked: parts.flatMap((part) => part.forked),
-    record: { epochs: parts.flatMap((part) => part.record()), seen: sightings.record() },
+    record: recordOf(inventory, { parts, sightings }),
   };
 }
 
@@ -53,7 +54,7 @@ interface InstanceOptions extends PlanOptions {
 function planInstance(taken: InstanceInventory, options: InstanceOptions) {
   const { instance } = taken;
   const { sightings, now } = options;
-  const chains = followChains(taken);
+  const chains = followChains(taken, options.last);
   const contents = contentsOf(taken);
   const watch = watchEpochs(taken, contents, options);
   const states = judgeEpochs(taken, { chains, watch, options });
@@ -61,6 +62,7 @@ function planInstance(taken: InstanceInventory, options: InstanceOptions) {
   const isClosed = (epoch: string) => states.get(epoch)?.closed === true;
   const objects = [
     ...planLeftovers(taken, { sightings, now, isClosed }),
+    ...planOldMarks(taken, now),
     ...taken.packs.map((info): PlannedObject => {
       const decision = judgePack(info, { taken, states, sightings, now });
       return { info, kind: "pack", instance, epoch: info.epoch, decision };
@@ -77,11 +79,13 @@ function planInstance(taken: InstanceInventory, options: InstanceOptions) {
         epoch,
         firstSeen: firstSeen.toISOString(),
         unchangedSince: unchangedSince.toISOString(),
+        signers: [...(chains.signers.get(epoch) ?? [])].toSorted(),
         fingerprint: fingerprintOf(keys),
       };
     });
-  const forked = [...chains.forked].map(([signer, fork]) => ({ instance, signer, ...fork }));
-  return { backups, objects, epochs: measureEpochs(taken, states), forked, record };
+  const forked = chains.forks.map((fork) => ({ instance, ...fork }));
+  const ends = [...chains.ends.values()];
+  return { backups, objects, epochs: measureEpochs(taken, states), forked, record, ends };
 }
 
 /** The keys by epoch whose appearance means that the epoch is in use. */
@@ -94,8 +98,8 @@ function contentsOf(taken: InstanceInventory): Map<string, string[]> {
 }
 
 /** Intents of backups that have not ended, as far as the store tells. */
-function runningOf({ intents, manifests, removals }: InstanceInventory) {
-  return [...intents.values()].filter(({ id }) => !manifests.has(id) && !removals.has(id));
+function runningOf({ intents, manifests, removed }: InstanceInventory) {
+  return [...intents.values()].filter(({ id }) => !manifests.has(id) && !removed.has(id));
 }
 
 type Watch = Map<string, { firstSeen: Date; unchangedSince: Date }>;
@@ -135,8 +139,8 @@ function judgeEpochs(
   const running = Map.groupBy(runningOf(taken), ({ epoch }) => epoch);
   const states = [...watch].map(([epoch, times]): [string, EpochState] => {
     const signers = [...(chains.signers.get(epoch) ?? [])].map((signer) => ({
-      isCurrent: chains.current.get(signer) === epoch,
-      isForked: chains.forked.has(signer),
+      isCurrent: chains.ends.get(signer)?.epoch === epoch,
+      isForked: chains.ends.get(signer)?.forked === true,
     }));
     const facts = {
       ...times,
@@ -174,11 +178,11 @@ interface LeftoverOptions {
 
 /** Maps without a manifest, and all intents. */
 function planLeftovers(
-  { instance, manifests, removals, intents, maps }: InstanceInventory,
+  { instance, manifests, removed, intents, maps }: InstanceInventory,
   { sightings, now, isClosed }: LeftoverOptions,
 ): PlannedObject[] {
   const judge = (id: string, { key }: ObjectInfo): Decision => {
-    if (manifests.has(id) || removals.has(id)) return { act: "remove", why: "of-an-ended-backup" };
+    if (manifests.has(id) || removed.has(id)) return { act: "remove", why: "of-an-ended-backup" };
     const intent = intents.get(id);
     if (intent !== undefined && !isClosed(intent.epoch))
       return { act: "wait", why: "may-be-running", until: undefined };
@@ -193,6 +197,21 @@ function planLeftovers(
     ...maps.filter(({ id }) => !manifests.has(id)).map((info) => plan("map", info.id, info)),
     ...[...intents.values()].map(({ id, info }) => plan("intent", id, info)),
   ];
+}
+
+/** By then, nobody who has read the backup's header can still want to mark it. */
+const marksKeptMs = 30 * settledMs;
+
+/** The marks of backups that were removed long ago; the record of the removal stays. */
+function planOldMarks(
+  { instance, removed, otherMarks }: InstanceInventory,
+  now: Date,
+): PlannedObject[] {
+  return otherMarks.flatMap((info) => {
+    const created = removed.get(info.id)?.created;
+    const isOld = created !== undefined && +now - +created >= marksKeptMs;
+    return isOld ? [{ ...plannedRecord(info), instance }] : [];
+  });
 }
 
 const needed: Decision = { act: "keep", why: "needed" };

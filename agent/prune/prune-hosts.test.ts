@@ -210,3 +210,69 @@ test("pruneRepository() leaves an epoch alone in which somebody begins after its
   await of.pruneDaily(70);
   assert.equal((await of.assertWhole()).length, 3);
 });
+
+test("pruneRepository() reads the records of old removals no more, and knows what they said", async () => {
+  await using of = await makePruneScratch();
+  const old = [];
+  for (let n = 0; n < 4; n++) {
+    old.push(await of.backUp());
+    await of.pruneDaily(7);
+  }
+  of.pass(4 * day);
+  const next = await of.backUp();
+  assert.notEqual(next.epoch, old[0]?.epoch);
+  for (const header of [...old.slice(1), next]) await of.remove(header, { window: 0 });
+  // Weekly prunes: every record of a removal is older than the prune before.
+  for (let n = 0; n < 3; n++) {
+    of.pass(7 * day);
+    await of.prune();
+  }
+  const read: string[] = [];
+  const store = createHookedStore(of.store, {
+    before: ({ method, key }) => void (method === "get" && read.push(key)),
+  });
+  const [planned] = await of.prune({ store, confirm: false });
+  assert.equal(planned?.kind, "planned");
+  assert.deepEqual(
+    read.filter((key) => key.startsWith("~control/removed/")),
+    [],
+  );
+  // The highest number of all is only in such a record: it closes one epoch and keeps the other open.
+  const states = planned.plan.epochs.map(({ epoch, state }) => [epoch, state.why]);
+  assert.deepEqual(states, [
+    [old[0]?.epoch, "succeeded"],
+    [next.epoch, "current"],
+  ]);
+  assert.deepEqual(await of.assertWhole(), [old[0]?.id]);
+});
+
+test("pruneRepository() removes the marks of a backup thirty days after it, and keeps the record", async () => {
+  await using of = await makePruneScratch();
+  const header = await of.backUp();
+  await of.remove(header);
+  await of.pruneDaily(9);
+  assert.equal((await of.keys(`~control/marks/7312/${header.id}/`)).length, 2);
+  await of.pruneDaily(27);
+  assert.equal((await of.keys(`~control/marks/7312/${header.id}/`)).length, 2);
+  await of.pruneDaily(2);
+  assert.deepEqual(await of.keys(header.id), [`~control/removed/7312/${header.id}`]);
+});
+
+test("a prune of some servers forgets nothing that was seen of the others", async () => {
+  await using of = await makePruneScratch();
+  const [doomed, other] = [await of.backUp(), await of.backUp({ instance: "7313", host: "b" })];
+  of.pass(32 * day);
+  const next = [await of.backUp(), await of.backUp({ instance: "7313", host: "b" })];
+  await of.remove(doomed, { window: 0 });
+  await of.pruneDaily(2);
+  // What was seen of 7312 is a day old when it is next looked at.
+  for (let n = 0; n < 4; n++) {
+    of.pass(6 * hour);
+    await of.prune({ only: ["7313"] });
+  }
+  assert.equal((await of.keys(`/packs/${doomed.epoch}/`)).length, doomed.packs.length);
+  await of.prune();
+  assert.deepEqual(await of.keys(`/packs/${doomed.epoch}/`), []);
+  const left = [next[0], other, next[1]].map((header) => header?.id);
+  assert.deepEqual(await of.assertWhole(), left);
+});

@@ -1,4 +1,4 @@
-import type { EpochSighting, Sighting } from "../repository/prune-record.ts";
+import type { PruneRecord } from "../repository/prune-record.ts";
 import type { ObjectInfo } from "../store/object-store.ts";
 import type { EpochState } from "./judge-epoch.ts";
 import type { SeenManifest } from "./inventory.ts";
@@ -67,7 +67,7 @@ export interface PrunePlan {
   objects: PlannedObject[];
   epochs: PlannedEpoch[];
   /** For the next prune. */
-  record: { epochs: EpochSighting[]; seen: Sighting[] };
+  record: Pick<PruneRecord, "epochs" | "chains" | "seen">;
   /** Hosts that count as one: a copied machine or a replayed manifest. */
   forked: { instance: string; signer: string; sequence: number; backups: string[] }[];
 }

@@ -1,43 +1,59 @@
+import type { ChainEnd, PruneRecord } from "../repository/prune-record.ts";
 import type { InstanceInventory } from "./inventory.ts";
-
-/** One number of a signer's chain: a backup that is there, or that a prune removed. */
-interface Link {
-  id: string;
-  epoch: string;
-  signer: string;
-  sequence: number;
-}
 
 /** What the chains of an instance's hosts tell about its epochs. */
 export interface Chains {
-  /** The epoch of each signer's highest number: the only one that it may still use. */
-  current: ReadonlyMap<string, string>;
+  /** By signer. The epoch of its highest number is the only one that it may still use. */
+  ends: Map<string, ChainEnd>;
   /** The signers of the backups of each epoch. */
-  signers: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Signers that used a number twice. */
-  forked: ReadonlyMap<string, { sequence: number; backups: string[] }>;
+  signers: Map<string, Set<string>>;
+  /** Numbers that were used twice, as far as both backups are known. */
+  forks: { signer: string; sequence: number; backups: string[] }[];
 }
 
-/** Reads the chains from manifests, and from the records of those that were removed. */
-export function followChains({ manifests, removals }: InstanceInventory): Chains {
-  const links = new Map<string, Link>();
-  for (const { backup: id, epoch, signer, sequence } of removals.values())
-    links.set(id, { id, epoch, signer, sequence });
-  for (const { id, epoch, signer, sequence } of manifests.values())
-    links.set(id, { id, epoch, signer, sequence });
-  const newest = new Map<string, Link>();
-  const signers = new Map<string, Set<string>>();
-  const forked = new Map<string, { sequence: number; backups: string[] }>();
+/**
+ * Reads the chains from manifests, from the records of those that were removed since, and from what
+ * the last prune knew.
+ */
+export function followChains(
+  taken: InstanceInventory,
+  last: Pick<PruneRecord, "chains" | "epochs"> | undefined,
+): Chains {
+  const { instance } = taken;
+  const chains = chainsBefore(instance, last);
+  const { ends, signers, forks } = chains;
   const numbers = new Map<string, string>();
-  for (const link of links.values()) {
-    const { id, epoch, signer, sequence } = link;
-    if (sequence > (newest.get(signer)?.sequence ?? -1)) newest.set(signer, link);
-    signers.set(epoch, (signers.get(epoch) ?? new Set()).add(signer));
+  for (const [id, { epoch, signer, sequence }] of linksOf(taken)) {
     const name = `${signer} ${sequence}`;
     const other = numbers.get(name);
-    if (other !== undefined) forked.set(signer, { sequence, backups: [other, id].toSorted() });
+    if (other !== undefined) forks.push({ signer, sequence, backups: [other, id].toSorted() });
     numbers.set(name, id);
+    signers.set(epoch, (signers.get(epoch) ?? new Set()).add(signer));
+    const end = ends.get(signer) ?? { instance, signer, epoch, sequence, forked: false };
+    const newest = sequence > end.sequence ? { ...end, epoch, sequence } : end;
+    ends.set(signer, { ...newest, forked: end.forked || other !== undefined });
   }
-  const current = new Map([...newest].map(([signer, { epoch }]) => [signer, epoch]));
-  return { current, signers, forked };
+  return chains;
+}
+
+function chainsBefore(
+  instance: string,
+  last: Pick<PruneRecord, "chains" | "epochs"> = { chains: [], epochs: [] },
+): Chains {
+  const [ends, epochs] = [last.chains, last.epochs].map((all) =>
+    all.filter((one) => one.instance === instance),
+  ) as [ChainEnd[], PruneRecord["epochs"]];
+  return {
+    ends: new Map(ends.map((end) => [end.signer, end])),
+    signers: new Map(epochs.map(({ epoch, signers }) => [epoch, new Set(signers)])),
+    forks: [],
+  };
+}
+
+/** Every number that is known, by the backup's id. */
+function linksOf({ manifests, removals }: InstanceInventory) {
+  return new Map<string, { epoch: string; signer: string; sequence: number }>([
+    ...removals,
+    ...manifests,
+  ]);
 }

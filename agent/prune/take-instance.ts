@@ -33,8 +33,10 @@ export async function takeInstance(
   const taken: InstanceInventory = {
     instance,
     manifests: new Map(),
+    removed: new Map(),
     removals: new Map(),
     marks: new Map(),
+    otherMarks: [],
     intents: new Map(),
     maps: [],
     packs: [],

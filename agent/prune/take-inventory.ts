@@ -1,14 +1,8 @@
-import { damaged } from "../repository/damage.ts";
 import { instancePattern } from "../repository/identifier.ts";
-import { inParallel } from "../repository/in-parallel.ts";
-import { foldMarks } from "../repository/mark-state.ts";
-import { controlFolder } from "../repository/object-key.ts";
 import { parseKey } from "../repository/parse-key.ts";
-import { type PruneRecord, readPruneRecord } from "../repository/prune-record.ts";
-import { listMarks, readChain } from "../repository/read-marks.ts";
-import { readRemoval, type Removal } from "../repository/removal.ts";
 import type { ObjectInfo, ObjectStore } from "../store/object-store.ts";
 import type { InstanceInventory, Inventory } from "./inventory.ts";
+import { takeControl } from "./take-control.ts";
 import { takeInstance } from "./take-instance.ts";
 import { Troubles } from "./troubles.ts";
 
@@ -20,9 +14,6 @@ export interface InventoryOptions {
   only?: readonly string[] | undefined;
   signal: AbortSignal;
 }
-
-/** Objects that are read at once. */
-const readers = 16;
 
 /**
  * Reads what a prune decides on. What cannot be read is no error here: it is among the troubles.
@@ -39,7 +30,7 @@ export async function takeInventory(options: InventoryOptions): Promise<Inventor
       if (taken !== undefined) instances.push(taken);
     }
   const control = await takeControl({ store, repository, signal, troubles, instances });
-  return { repository, instances, probes, ...control, troubles: troubles.found };
+  return { repository, only, instances, probes, ...control, troubles: troubles.found };
 }
 
 async function listProbes(
@@ -48,65 +39,4 @@ async function listProbes(
 ): Promise<ObjectInfo[]> {
   const found = await Array.fromAsync(store.list("probe-", { signal }));
   return found.filter(({ key }) => parseKey(key)?.kind === "probe");
-}
-
-interface Control {
-  store: ObjectStore;
-  repository: string;
-  signal: AbortSignal;
-  troubles: Troubles;
-  instances: InstanceInventory[];
-}
-
-/** Records of prunes; marks and removals are put where their servers are. */
-async function takeControl(
-  control: Control,
-): Promise<{ prunes: Inventory["prunes"]; last: PruneRecord | undefined }> {
-  const { store, repository, troubles, signal } = control;
-  const prunes: Inventory["prunes"] = [];
-  for await (const info of store.list(`${controlFolder}/`, { signal })) {
-    const parsed = parseKey(info.key);
-    if (parsed?.kind === "prune") prunes.push({ ...info, number: parsed.number });
-    else if (parsed === undefined) troubles.addUnknown(info.key);
-  }
-  const number = prunes.at(-1)?.number;
-  const last =
-    number === undefined
-      ? undefined
-      : await troubles.collect(() => readPruneRecord(store, { repository, number }, { signal }));
-  await takeRemovals(control);
-  await takeMarks(control);
-  return { prunes, last };
-}
-
-async function takeRemovals({ store, repository, troubles, instances, signal }: Control) {
-  for (const { instance, manifests, removals } of instances) {
-    const infos = await Array.fromAsync(
-      store.list(`${controlFolder}/removed/${instance}/`, { signal }),
-    );
-    await inParallel(infos, readers, async ({ key }) => {
-      const parsed = parseKey(key);
-      if (parsed?.kind !== "removal") return;
-      const place = { repository, instance, id: parsed.id };
-      const removal = await troubles.collect<Removal>(() => readRemoval(store, place, { signal }));
-      if (removal === undefined) return;
-      removals.set(parsed.id, removal);
-      const manifest = manifests.get(parsed.id);
-      if (manifest !== undefined && manifest.hash !== removal.hash)
-        troubles.add(damaged(manifest.info.key, "another backup of that name was removed"));
-    });
-  }
-}
-
-async function takeMarks({ store, repository, troubles, instances, signal }: Control) {
-  const { chains } = await listMarks(store, { signal });
-  const byName = new Map(instances.map((one) => [one.instance, one.marks]));
-  await inParallel(chains, readers, async ([name, infos]) => {
-    const [instance = "", id = ""] = name.split("/");
-    const marks = byName.get(instance);
-    if (marks === undefined) return;
-    const place = { repository, instance, id };
-    const chain = await troubles.collect(() => readChain(store, { place, infos, signal }));
-    if (chain !== undefined) marks.set(id, foldMarks(chain));
-  });
 }

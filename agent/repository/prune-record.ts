@@ -3,7 +3,17 @@ import type { ObjectStore } from "../store/object-store.ts";
 import { parseControl } from "./control-json.ts";
 import { damaged } from "./damage.ts";
 import { instancePattern, newRandomId, randomIdPattern, timedIdPattern } from "./identifier.ts";
-import { count, hex32, isoTime, label, list, oneOf, record, text } from "./json-shape.ts";
+import {
+  count,
+  hex32,
+  isoTime,
+  label,
+  list,
+  oneOf,
+  record,
+  type Shape,
+  text,
+} from "./json-shape.ts";
 import { pruneKey } from "./object-key.ts";
 import { readObject } from "./read-object.ts";
 
@@ -17,7 +27,19 @@ export interface PruneRecord {
   at: string;
   by: string;
   epochs: EpochSighting[];
+  /** So that records of old removals need not be read. */
+  chains: ChainEnd[];
   seen: Sighting[];
+}
+
+/** The highest number that a signer has used, and in which epoch. Of all backups that ever were. */
+export interface ChainEnd {
+  instance: string;
+  signer: string;
+  epoch: string;
+  sequence: number;
+  /** Whether any number was used twice. */
+  forked: boolean;
 }
 
 export interface EpochSighting {
@@ -26,6 +48,8 @@ export interface EpochSighting {
   firstSeen: string;
   /** Since when nothing was added to it. */
   unchangedSince: string;
+  /** Of all backups that ever were in it. */
+  signers: string[];
   /** SHA-256 of the sorted keys of its manifests, running intents and packs, without `seen`. */
   fingerprint: string;
 }
@@ -74,6 +98,11 @@ export async function putPruneRecord(
   }
 }
 
+const truth: Shape<boolean> = (value, where) => {
+  if (typeof value !== "boolean") throw new SyntaxError(`${where} must be true or false`);
+  return value;
+};
+
 const many = { max: 16_000_000 };
 
 const pruneShape = record<PruneRecord>({
@@ -89,7 +118,18 @@ const pruneShape = record<PruneRecord>({
       epoch: text(timedIdPattern),
       firstSeen: isoTime,
       unchangedSince: isoTime,
+      signers: list(hex32, many),
       fingerprint: hex32,
+    }),
+    many,
+  ),
+  chains: list(
+    record<ChainEnd>({
+      instance: text(instancePattern),
+      signer: hex32,
+      epoch: text(timedIdPattern),
+      sequence: count,
+      forked: truth,
     }),
     many,
   ),

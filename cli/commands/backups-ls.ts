@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { listBackups } from "../../agent/repository/list-backups.ts";
 import type { BackupHeader } from "../../agent/repository/manifest.ts";
 import { isDeleted, type MarkState, unmarked } from "../../agent/repository/mark-state.ts";
-import { readAllMarks } from "../../agent/repository/read-marks.ts";
+import { readAllMarks } from "../../agent/repository/read-all-marks.ts";
 import { DbctlError } from "../../core/errors.ts";
 import { type OpenedRepository, openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { formatBytes, formatTable } from "../output/format.ts";

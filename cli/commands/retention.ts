@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { factsByMarks } from "../../agent/marks/backup-facts.ts";
-import { readAllMarks } from "../../agent/repository/read-marks.ts";
+import { readAllMarks } from "../../agent/repository/read-all-marks.ts";
 import { listStoredBackups } from "../../agent/retention/list-stored-backups.ts";
 import type { ListedBackup } from "../../agent/retention/list-stored-backups.ts";
 import { DbctlError } from "../../core/errors.ts";
@@ -15,6 +15,7 @@ import { previewDocument, previewLines } from "../output/format-preview.ts";
 import { simulationDocument, simulationLines } from "../output/format-simulation.ts";
 import { printResult } from "../output/print-result.ts";
 import { imagineFuture, imagineSeries } from "./imagine-future.ts";
+import { previewFleet } from "./fleet-preview.ts";
 import { jsonOption } from "./options.ts";
 import { retentionApplyCommand } from "./retention-apply.ts";
 import {
@@ -26,14 +27,17 @@ import {
 } from "./retention-options.ts";
 import type { RuleFlags, SimulateFlags } from "./retention-options.ts";
 
-const repoOption = new Option("--repo <url>", "the repository, for example file:///backups")
-  .env("DBCTL_REPO")
-  .makeOptionMandatory();
+const repoOption = new Option(
+  "--repo <url>",
+  "the repository, for example file:///backups; the fleet's catalog unless named",
+).env("DBCTL_REPO");
 const databaseOption = new Option("--database <name>", "only this one, for example db7/shop");
 
 export function retentionCommand(signal: AbortSignal): Command {
   const preview = new Command("preview")
-    .description("Shows which backups of a repository a rule keeps, and why. Removes nothing.")
+    .description(
+      "Shows which backups of a repository or of the fleet are kept, and why. Removes nothing.",
+    )
     .addOption(repoOption)
     .addOption(databaseOption)
     .addHelpText("after", previewHelp)
@@ -71,8 +75,10 @@ const ruleHelp =
   "\nis held or locked, what is younger than 24 hours, and what was stored at an unknown time.";
 
 const previewHelp = `${ruleHelp}
+Of the fleet's catalog (without --repo) the policies are the rule, unless one is given.
 
-Example:
+Examples:
+  dbctl retention preview --database db7/shop
   dbctl retention preview --repo file:///backups --keep-daily 7 --keep-weekly 4 --weekday sun`;
 
 const simulateHelp = `${ruleHelp}
@@ -82,14 +88,17 @@ Examples:
   dbctl retention simulate --repo file:///backups --compare keep-last=7 --compare daily=7,weekly=4`;
 
 interface PreviewFlags extends RuleFlags {
-  repo: string;
+  repo?: string;
   database?: string;
   json: boolean;
 }
 
 async function runPreview(flags: PreviewFlags, signal: AbortSignal): Promise<void> {
-  const rule = ruleOfFlags(flags) ?? defaultRule;
-  const backups = await readBackups(flags, signal);
+  const { repo, database, json } = flags;
+  const asked = ruleOfFlags(flags);
+  if (repo === undefined) return await previewFleet({ database, rule: asked, json, signal });
+  const rule = asked ?? defaultRule;
+  const backups = await readBackups({ ...flags, repo }, signal);
   const now = new Date();
   const decisions = keepBackups(backups, rule, { now }).toSorted(byDatabaseThenTime);
   // What went today is known to whoever applies the rule; here the whole of it is one day's work.
