@@ -118,6 +118,43 @@ test("rights come after everything, and what needs them at the end", async () =>
   assert.deepEqual((await survey(bytes)).created, ["CREATE DATABASE shop"]);
 });
 
+test("what pg_dump 10 says of the schema public is left out, as pg_restore does", async () => {
+  const entries: MadeEntry[] = [
+    { kind: "SCHEMA", name: "public", schema: "", definition: "CREATE SCHEMA public;\n" },
+    { kind: "COMMENT", name: "SCHEMA public", schema: "", definition: "COMMENT ON x IS 'y';\n" },
+    { kind: "TABLE", schema: "we ird", definition: "CREATE TABLE t ();\n" },
+  ];
+  // It has no SEARCHPATH either.
+  const done = await run(
+    makeArchive({ version: 12, entries: [...settings.slice(0, 2), ...entries] }),
+  );
+  assert.deepEqual(done, [
+    "not: CREATE SCHEMA public;\n",
+    "not: COMMENT ON x IS 'y';\n",
+    'SET search_path = "we ird", pg_catalog',
+    "SET default_tablespace = ''",
+    "CREATE TABLE t ()",
+  ]);
+  const later = { ...entries[0], kind: "SCHEMA", definition: "-- *not* creating schema\n" };
+  const kept = { ...later, drop: "DROP SCHEMA public;\n", owner: "ann" };
+  const owners = await run(makeArchive({ entries: [...settings, kept] }));
+  assert.equal(owners.at(-1), 'ALTER SCHEMA "public" OWNER TO "ann"');
+});
+
+test("a partitioned table's access method is set after it", async () => {
+  const made = {
+    kind: "TABLE",
+    name: "p",
+    definition: "CREATE TABLE p ();\n",
+    accessMethod: "heap",
+  };
+  const entries = [...settings, { ...made, isPartitioned: true }];
+  assert.deepEqual((await run(makeArchive({ version: 16, entries }))).slice(-2), [
+    "CREATE TABLE p ()",
+    'ALTER TABLE "public"."p" SET ACCESS METHOD "heap"',
+  ]);
+});
+
 test("client commands, large objects and unknown data are refused, and nothing is run", async () => {
   const entries: MadeEntry[][] = [
     [{ kind: "TABLE", definition: "CREATE TABLE t ();\n\\! rm x\n" }],

@@ -25,6 +25,7 @@ SET row_security = off;
 /** Entries that say how the others are to be read. */
 const heads = new Set(["ENCODING", "STDSTRINGS", "SEARCHPATH"]);
 const targetsOwn = "properties of the database are the target's";
+const alwaysThere = "every database has the schema public";
 const statistics = "planner statistics: run ANALYZE";
 
 /** What pg_restore would do, in its order. */
@@ -32,7 +33,14 @@ export function archiveSteps({ entries }: Toc): ArchiveStep[] {
   const head = entries.filter(({ kind }) => heads.has(kind));
   const hasPath = head.some(({ kind }) => kind === "SEARCHPATH");
   const begin = { id: 0, sql: settings + head.map(({ definition }) => definition).join("") };
-  const context: Context = { hasPath, schema: "", tablespace: undefined, accessMethod: undefined };
+  const isOld = entries.some((entry) => entry.kind === "SCHEMA" && isPublicSchema(entry));
+  const context: Context = {
+    isOld,
+    hasPath,
+    schema: "",
+    tablespace: undefined,
+    accessMethod: undefined,
+  };
   const rest = entries.filter(({ kind }) => !heads.has(kind));
   const passes = [isMain, isGrant, isLate].map((belongs) => rest.filter(belongs));
   return [begin, ...passes.flat().map((entry) => stepOf(entry, context))];
@@ -40,6 +48,8 @@ export function archiveSteps({ entries }: Toc): ArchiveStep[] {
 
 /** What the sessions were last told. */
 interface Context {
+  /** Made by pg_dump 10. */
+  isOld: boolean;
   hasPath: boolean;
   schema: string;
   tablespace: string | undefined;
@@ -63,11 +73,12 @@ function isMain(entry: ArchiveEntry): boolean {
 function stepOf(entry: ArchiveEntry, context: Context): ArchiveStep {
   const { id, kind, definition } = entry;
   if (isOfDatabase(entry)) return { id, sql: definition, leftOut: targetsOwn };
+  if (context.isOld && isPublicSchema(entry)) return { id, sql: definition, leftOut: alwaysThere };
   if (kind === "STATISTICS DATA") return { id, sql: definition, leftOut: statistics };
   const before = contextOf(entry, context);
   if (kind === "TABLE DATA" && entry.data.kind !== "no-data")
     return { id, sql: before + entry.copy, data: entry };
-  return { id, sql: `${before}${ownDefinition(entry)}\n${ownerOf(entry)}` };
+  return { id, sql: `${before}${definition}\n${ownerOf(entry)}${partitionsMethod(entry)}` };
 }
 
 function isOfDatabase({ kind, name }: ArchiveEntry): boolean {
@@ -75,17 +86,15 @@ function isOfDatabase({ kind, name }: ArchiveEntry): boolean {
   return ["ACL", "COMMENT", "SECURITY LABEL"].includes(kind) && name.startsWith("DATABASE ");
 }
 
-/** Every database has it from its beginning; pg_dump 10 makes it nevertheless. */
-function ownDefinition({ kind, name, definition }: ArchiveEntry): string {
-  const isPublic = kind === "SCHEMA" && name === "public";
-  return isPublic
-    ? definition.replace(/^CREATE SCHEMA public/, "CREATE SCHEMA IF NOT EXISTS public")
-    : definition;
+/** pg_dump 10 made it nevertheless, and pg_restore passed over it and its comment. */
+function isPublicSchema({ kind, name, definition }: ArchiveEntry): boolean {
+  if (kind === "COMMENT" && name === "SCHEMA public") return true;
+  return kind === "SCHEMA" && name === "public" && definition.startsWith("CREATE SCHEMA");
 }
 
 /** Settings that an entry's definition relies on, where they change. */
 function contextOf(entry: ArchiveEntry, context: Context): string {
-  const { kind, schema, tablespace, accessMethod } = entry;
+  const { schema, tablespace, accessMethod, isPartitioned } = entry;
   let sql = "";
   if (!context.hasPath && schema !== "" && schema !== context.schema) {
     sql += `SET search_path = ${quote(schema)}, pg_catalog;\n`;
@@ -95,12 +104,17 @@ function contextOf(entry: ArchiveEntry, context: Context): string {
     sql += `SET default_tablespace = ${tablespace === "" ? "''" : quote(tablespace)};\n`;
     context.tablespace = tablespace;
   }
-  const hasMethod = ["TABLE", "MATERIALIZED VIEW"].includes(kind) && accessMethod !== null;
-  if (hasMethod && accessMethod !== "" && accessMethod !== context.accessMethod) {
+  const isNew = accessMethod !== context.accessMethod && !isPartitioned;
+  if (accessMethod !== null && accessMethod !== "" && isNew) {
     sql += `SET default_table_access_method = ${quote(accessMethod)};\n`;
     context.accessMethod = accessMethod;
   }
   return sql;
+}
+
+function partitionsMethod({ schema, name, accessMethod, isPartitioned }: ArchiveEntry): string {
+  if (!isPartitioned || accessMethod === null || accessMethod === "") return "";
+  return `ALTER TABLE ${quote(schema)}.${quote(name)} SET ACCESS METHOD ${quote(accessMethod)};\n`;
 }
 
 /** Kinds whose name is a plain one, in a schema or not. */

@@ -37,6 +37,8 @@ export interface ArchiveEntry {
   /** Null where the archive does not say: then none is to be chosen. */
   tablespace: string | null;
   accessMethod: string | null;
+  /** A table without rows of its own: its access method is that of partitions to come. */
+  isPartitioned: boolean;
   dependencies: number[];
   data: EntryData;
 }
@@ -61,6 +63,8 @@ const formats = new Map<number, ArchiveFormat>([
 const compressions: ArchiveCompression[] = ["none", "gzip", "lz4", "zstd"];
 /** PostgreSQL 10 writes 1.12 or 1.13; 1.16 is that of 17 and 18. */
 const [oldest, newest] = [12, 16];
+/** `relkind` of such a table: `p`. */
+const partitioned = 0x70;
 /** An entry has some twenty numbers and texts, of five bytes or more. */
 const leastEntryBytes = 50;
 
@@ -129,12 +133,23 @@ async function readEntry(
   const [definition, drop, copy, schema] = [await text(), await text(), await text(), await text()];
   const tablespace = await cursor.text();
   const accessMethod = version >= 14 ? await cursor.text() : null;
-  if (version >= 16) await cursor.int();
+  const isPartitioned = version >= 16 && (await cursor.int()) === partitioned;
   const owner = await text();
   if ((await text()) === "true") throw cursor.bad("damaged", `table ${name} is WITH OIDS`);
   const dependencies = await readDependencies(cursor);
   const data = await readPlace(cursor, { format, hasData });
-  const texts = { kind, name, definition, drop, copy, schema, owner, tablespace, accessMethod };
+  const texts = {
+    kind,
+    name,
+    definition,
+    drop,
+    copy,
+    schema,
+    owner,
+    tablespace,
+    accessMethod,
+    isPartitioned,
+  };
   return { id, ...texts, dependencies, data };
 }
 

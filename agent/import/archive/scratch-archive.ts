@@ -51,12 +51,12 @@ function tocEntry(
   }: { version: number; offset: number | undefined; isPiped: boolean },
 ): Buffer {
   const { kind, name = "t", definition = "", drop = "", copy = "", schema = "public" } = entry;
-  const { owner = "", tablespace = "", accessMethod = "", rows } = entry;
+  const { owner = "", tablespace = "", accessMethod = "", isPartitioned = false, rows } = entry;
   const parts = [int(entry.id ?? id), int(rows === undefined ? 0 : 1), text("0"), text("0")];
   parts.push(text(name), text(kind), int(2));
   for (const one of [definition, drop, copy, schema, tablespace]) parts.push(text(one));
   if (version >= 14) parts.push(text(accessMethod));
-  if (version >= 16) parts.push(int(114));
+  if (version >= 16) parts.push(int(isPartitioned ? 112 : 114));
   parts.push(text(owner), text("false"), text("7"), text(null));
   const state = rows === undefined ? 3 : isPiped ? 1 : 2;
   const place = Buffer.alloc(8);
