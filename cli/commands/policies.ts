@@ -9,10 +9,13 @@ import {
   PoliciesService,
   type Policy,
 } from "../../proto/gen/dbctl/v1/policies_pb.ts";
+import type { PreviewRetentionResponse } from "../../proto/gen/dbctl/v1/retention_pb.ts";
 import { openController } from "../controller-client.ts";
+import { fleetPreviewDocument, fleetPreviewLines } from "../output/format-fleet-preview.ts";
 import { isoOf } from "../output/format-job.ts";
 import { formatSeconds, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
+import { askPreview, faultLines, previewFleet } from "./fleet-preview.ts";
 import { jsonOption } from "./options.ts";
 
 interface ApplyFlags {
@@ -61,17 +64,32 @@ export function policiesCommand(signal: AbortSignal): Command {
       await printResult(document, { json, lines });
     });
   const explain = new Command("explain")
-    .description("Shows which policy a database has, and where each value comes from.")
+    .description(
+      "Shows which policy a database has, where each value comes from, and what it keeps.",
+    )
     .argument("<database>", "host/database")
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  dbctl policies explain db7/shop")
     .action(async (database: string, { json }: { json: boolean }) => {
       using channel = await openController();
       const client = createClient(PoliciesService, channel);
-      await printExplained(await client.explainPolicy({ database }, { signal }), json);
+      const explained = await client.explainPolicy({ database }, { signal });
+      const preview = await askPreview(channel, { database, signal });
+      await printExplained(explained, { preview, json });
+    });
+  const preview = new Command("preview")
+    .description("Shows which backups the policies keep, and why. Removes nothing.")
+    .argument("[database]", "host/database; all unless named")
+    .option("-f, --file <file>", "as if the policies of this file were applied")
+    .addOption(jsonOption)
+    .addHelpText("after", "\nExample:\n  dbctl policies preview db7/shop -f policies.yaml")
+    .action(async (database: string | undefined, flags: { file?: string; json: boolean }) => {
+      const { file: path, json } = flags;
+      const file = path && { name: basename(path), yaml: await readText(path) };
+      await previewFleet({ database, ...(file ? { file } : {}), json, signal });
     });
   const command = new Command("policies").description("Applies, lists and explains policies.");
-  for (const verb of [apply, ls, show, explain]) command.addCommand(verb);
+  for (const verb of [apply, ls, show, explain, preview]) command.addCommand(verb);
   return command;
 }
 
@@ -99,13 +117,7 @@ async function printApplied(
   const lines =
     faults.length === 0
       ? changes.map(({ policy, change }) => `${policy}: ${dryRun ? "would be " : ""}${change}`)
-      : [
-          "Nothing was applied:",
-          ...faults.flatMap(({ line, column, message, remedy }) => [
-            `  ${basename(file)}:${line}:${column}: ${message}`,
-            `    → ${remedy}`,
-          ]),
-        ];
+      : ["Nothing was applied:", ...faultLines(faults, basename(file))];
   await printResult(document, { json, lines: lines.length === 0 ? ["No policies."] : lines });
   if (faults.length > 0) process.exitCode = exitCodes["config-invalid"];
 }
@@ -154,7 +166,10 @@ async function printPolicies(policies: readonly Policy[], json: boolean): Promis
   await printResult({ policies: policies.map(policyDocument) }, { json, lines });
 }
 
-async function printExplained(explained: ExplainPolicyResponse, json: boolean): Promise<void> {
+async function printExplained(
+  explained: ExplainPolicyResponse,
+  { preview, json }: { preview: PreviewRetentionResponse; json: boolean },
+): Promise<void> {
   const { database, policy, settings } = explained;
   const next = isoOf(explained.nextRunAt);
   const document = {
@@ -162,6 +177,7 @@ async function printExplained(explained: ExplainPolicyResponse, json: boolean): 
     policy: policy === "" ? null : policy,
     settings: settings.map(({ name, value, origin }) => ({ name, value, origin })),
     next_run: next,
+    retention: fleetPreviewDocument(preview),
   };
   const rows = settings.map(({ name, value, origin }) => [name, value, origin]);
   const lines =
@@ -170,6 +186,8 @@ async function printExplained(explained: ExplainPolicyResponse, json: boolean): 
       : [
           `${database} has policy ${policy}; next run: ${next ?? "none"}`,
           ...formatTable([["SETTING", "VALUE", "ORIGIN"], ...rows]),
+          "",
+          ...fleetPreviewLines(preview),
         ];
   await printResult(document, { json, lines });
 }

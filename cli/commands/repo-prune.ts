@@ -68,11 +68,15 @@ async function run(url: string, flags: Flags & { signal: AbortSignal }): Promise
     confirm,
     signal,
   });
-  const result = await follow(events, confirm);
+  const result = await followPrune(events, confirm);
   await printResult(pruneDocument(result), { json, lines: pruneLines(result) });
 }
 
-async function follow(events: AsyncIterable<PruneEvent>, confirmed: boolean): Promise<PruneResult> {
+/** Shows progress until the prune is finished. */
+export async function followPrune(
+  events: AsyncIterable<PruneEvent>,
+  confirmed: boolean,
+): Promise<PruneResult> {
   using progress = new Progress();
   progress.begin("reading the repository");
   let plan: PrunePlan | undefined;

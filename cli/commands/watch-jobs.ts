@@ -18,7 +18,10 @@ interface WaitOptions {
   signal: AbortSignal;
 }
 
-/** Shows the jobs until all have ended, then prints them. Exit code 1 when any has not succeeded. */
+/**
+ * Shows the jobs until all have ended, then prints them. Exit code 1 when any has not succeeded; 65
+ * when they have, and only found damage.
+ */
 export async function waitForJobs(
   client: JobsClient,
   jobs: readonly Job[],
@@ -33,7 +36,9 @@ export async function waitForJobs(
     ...failureLines(failed),
   ];
   await printResult({ jobs: ended.map(jobDocument) }, { json, lines });
-  if (failed.length > 0) process.exitCode = exitCodes.failed;
+  if (failed.length === 0) return;
+  const onlyDamage = failed.every(({ state }) => state?.kind.case === "succeeded");
+  process.exitCode = exitCodes[onlyDamage ? "repository-damaged" : "failed"];
 }
 
 /** A controller that restarts is waited for: the jobs go on without it. */
