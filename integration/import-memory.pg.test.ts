@@ -26,8 +26,12 @@ test("a dump of 200 MB, with a row of 40 MB, is imported in constant memory", as
   const [run, peak] = await Promise.all([finish(child), watchMemory(child)]);
   assert.equal(run.code, 0, run.stderr);
   assert.equal(run.document["rows"], rows + 1);
-  const found = await psql(server, "big", "select count(*), max(length(b)) from t");
-  assert.equal(found, `${rows + 1}|${40 * megabyte}`);
+  const sums = "select count(*), sum(a), count(distinct a), max(length(b)) from t";
+  const found = await psql(server, "big", sums);
+  assert.equal(found, `${rows + 1}|${(rows * (rows + 1)) / 2}|${rows + 1}|${40 * megabyte}`);
+  const odd =
+    "select count(*) from t where a < 163840 and b <> substr(repeat('0123456789abcdef', 64), a / 512 * 512 % 7 + 1)";
+  assert.equal(await psql(server, "big", odd), "0");
   assert.ok(peak > 30 * megabyte && peak < limit, `${Math.round(peak / megabyte)} MB at most`);
 });
 
