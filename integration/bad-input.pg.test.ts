@@ -199,6 +199,22 @@ test("Ctrl-C ends a backup with exit code 130 and leaves no session and no backu
   assert.deepEqual(await dbctl.ok("backups", "ls", "--repo", dbctl.repo), before_);
 });
 
+test("--resume and --discard are refused where they mean nothing", async () => {
+  for (const args of [
+    [...restore("db8/copy"), "--resume"],
+    [...restore("db8/copy"), "--discard"],
+    [...restore(server.url("copy")), "--discard", "--create"],
+    [...restore(server.url("copy")), "--discard", "--resume"],
+  ]) {
+    const { code, document } = await dbctl.run(...args, "--json");
+    assert.deepEqual([code, document.error.code], [2, "usage"], args.join(" "));
+  }
+  const nowhere = await dbctl.run(...restore(server.url("nowhere")), "--resume", "--json");
+  assert.equal(nowhere.document.error.code, "database-unknown");
+  const none = await dbctl.run(...restore(server.url("source")), "--resume", "--json");
+  assert.equal(none.document.error.code, "restore-unknown");
+});
+
 for (const signals of [["SIGINT"], ["SIGHUP"], ["SIGTERM", "SIGINT"]] as const)
   test(`${signals.join(" and ")} ends a restore with exit code 130; a database that it created is dropped, or kept and told of`, async () => {
     const child = dbctl.start(...restore(server.url("half"), "--create"), "--jobs", "1");

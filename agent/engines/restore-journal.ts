@@ -58,9 +58,13 @@ export function checkHead(
   { origin, target }: { origin: RestoreOrigin | undefined; target: string },
 ): JournalHead {
   if (head === undefined || origin === undefined)
-    throw new DbctlError("restore-unknown", `Cannot resume a restore into ${target}: none began`, {
-      remedy: "Restore into an empty database, or let a new one be created (--create)",
-    });
+    throw new DbctlError(
+      "restore-unknown",
+      `Cannot resume a restore into ${target}: it holds none that can be gone on with`,
+      {
+        remedy: "Restore into an empty database, or let a new one be created (--create)",
+      },
+    );
   const [found, wanted] = [head.origin, origin];
   if (found.backup === wanted.backup && found.content === wanted.content) {
     if (found.repository === wanted.repository) return head;

@@ -10,7 +10,7 @@ import { type DbctlScratch, finish, makeDbctlScratch } from "../fixtures/run-dbc
 import { dumpPostgresSchema } from "../fixtures/schema-dump.ts";
 import { killAfter, timeOf } from "./kill-after.ts";
 
-const kills = 6;
+const kills = 4;
 
 const stack = new AsyncDisposableStack();
 let server: PostgresServer;
@@ -76,7 +76,8 @@ async function killAtPart(name: string, parts: number): Promise<void> {
   const ended = finish(child);
   await waitForParts(child, name, parts);
   child.kill("SIGKILL");
-  await ended;
+  const { code, stderr } = await ended;
+  assert.ok(code === 128 || code === 0, stderr);
 }
 
 async function isWhole(name: string): Promise<boolean> {
