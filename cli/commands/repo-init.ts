@@ -56,7 +56,7 @@ async function init(
     throw new DbctlError("usage", "Cannot make a repository: nobody could open its backups", {
       remedy: "Add --identity-out FILE, --recipient age1…, --new-passphrase-file FILE or --kms KEY",
     });
-  const store = await openStore(url);
+  const store = await openStore(url, { signal });
   const [id, now] = [newRandomId(), new Date()];
   await using made = await makeRecipients(flags, { repository: id, now, signal });
   const { recipients } = made;

@@ -44,7 +44,7 @@ export async function grantKey(
 ): Promise<SealedGrant> {
   const recipient = await recipientOf(channel, { host, signal });
   await pinRecipient({ controller: channel.address, host, recipient });
-  const store = await openStore(repo ?? repositoryUrl);
+  const store = await openStore(repo ?? repositoryUrl, { signal });
   const identity = await unlock(await openRepository(store, { signal }), keys, { signal });
   const header = await findBackup(store, id, { deleted, signal });
   if (header.id !== id) throw unknownBackup(id);

@@ -23,9 +23,12 @@ export function s3Failure(error: unknown, { act, object, source }: Failed): Dbct
       retryable: special.retryable ?? false,
       remedy: special.remedy,
     });
-  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const more = {
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(source === undefined ? {} : { source }),
+  };
   const known = status === undefined ? { name } : { status, name };
-  return remoteFailure({ act, object, ...known, ...wait, cause: error });
+  return remoteFailure({ act, object, ...known, ...more, cause: error });
 }
 
 /** The store's own code for what was wrong, or Node's for a connection. */

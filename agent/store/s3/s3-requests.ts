@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { S3Client } from "@aws-sdk/client-s3";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Pace } from "../remote/remote-client.ts";
+import { readVariable } from "../remote/read-variable.ts";
 import { sendPaced } from "../remote/send-paced.ts";
 import { credentialSource } from "./credential-source.ts";
 import { s3Failure } from "./s3-failure.ts";
@@ -30,16 +31,17 @@ export class S3Requests {
   readonly client: S3Client;
   #source: string | undefined;
 
-  constructor(place: S3Place) {
+  constructor(place: S3Place, env: NodeJS.ProcessEnv) {
     this.place = place;
     const { endpoint, region, pathStyle } = place;
-    const credentials = defaultProvider({ timeout: roleMs, maxRetries: 1, logger: silent });
+    const usual = defaultProvider({ timeout: roleMs, maxRetries: 1, logger: silent });
     this.client = new S3Client({
       ...(endpoint === undefined ? { followRegionRedirects: true } : { endpoint }),
       ...(region === undefined ? {} : { region }),
       credentials: async () => {
-        const found = await credentials();
-        this.#source = credentialSource(found);
+        const filed = await credentialsFromFile(env);
+        const found = filed ?? (await usual());
+        this.#source = filed === undefined ? credentialSource(found) : fileVariable;
         return found;
       },
       forcePathStyle: pathStyle,
@@ -80,6 +82,16 @@ export class S3Requests {
     const object = key === "" ? this.place.url : `${key} in ${this.place.url}`;
     return s3Failure(error, { act, object, source: this.#source });
   }
+}
+
+const fileVariable = "AWS_SECRET_ACCESS_KEY_FILE";
+
+/** A secret in a file of its own, such as systemd gives; the SDK does not know that way. */
+async function credentialsFromFile(env: NodeJS.ProcessEnv) {
+  const accessKeyId = env["AWS_ACCESS_KEY_ID"] ?? "";
+  if (accessKeyId === "" || env["AWS_SECRET_ACCESS_KEY"]) return undefined;
+  const secret = await readVariable("AWS_SECRET_ACCESS_KEY", env);
+  return secret && { accessKeyId, secretAccessKey: secret.reveal() };
 }
 
 /** Header of SigV4 that holds the body's SHA-256; the store compares what arrived. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { chmod, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import {
@@ -189,6 +190,20 @@ test("wrong keys are denied, and it is said where they come from", async () => {
     message: /SignatureDoesNotMatch \(credentials from AWS_ACCESS_KEY_ID/,
     retryable: false,
   });
+});
+
+test("the secret key may be in a file that only its owner reads", async () => {
+  const { Bucket } = await openBucket("plain");
+  await using folder = await makeScratchFolder("key-file");
+  const { accessKeyId, secretAccessKey } = ceph.operator;
+  const path = `${folder.path}/secret`;
+  await writeFile(path, `${secretAccessKey}\n`, { mode: 0o600 });
+  const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY_FILE: path };
+  const store = await openS3Store(s3Url(ceph, Bucket), { env, signal });
+  await store.put("a", [Buffer.from("1")], { signal });
+  await chmod(path, 0o644);
+  const exposed = openS3Store(s3Url(ceph, Bucket), { env, signal });
+  await assert.rejects(exposed, { code: "secret-exposed" });
 });
 
 test("no keys at all are denied soon", async () => {

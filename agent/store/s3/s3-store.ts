@@ -32,7 +32,7 @@ export async function openS3Store(
   { env, signal, ...options }: OpenOptions,
 ): Promise<ObjectStore> {
   const place = parseS3Url(url, env);
-  const requests = new S3Requests(place);
+  const requests = new S3Requests(place, env);
   const hasLocks = await withRetries((turn) => hasObjectLock(requests, { signal: turn.signal }), {
     what: `open ${place.url}`,
     policy: place.retries,
