@@ -21,7 +21,7 @@ before(async () => {
   server = resources.use(await startMariadb());
   dbctl = resources.use(await makeDbctlScratch());
   await mariadb(server, "", "create database shop");
-  await createMariadbShop({ server, database: "shop" }, { megabytes: 5 });
+  await createMariadbShop({ server, database: "shop" }, { megabytes: 2 });
   await mariadb(
     server,
     "shop",

@@ -25,7 +25,7 @@ before(async () => {
   server = resources.use(await startPostgres(15));
   dbctl = resources.use(await makeDbctlScratch());
   await psql(server, "postgres", "create database shop");
-  await createPostgresShop({ server, database: "shop" }, { megabytes: 5 });
+  await createPostgresShop({ server, database: "shop" }, { megabytes: 2 });
   await createPostgresPartitions({ server, database: "shop" }, { rowCount: 500 });
   await dbctl.ok("backup", server.url("shop"), "--repo", dbctl.repo);
 });

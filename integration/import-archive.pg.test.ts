@@ -22,7 +22,7 @@ before(async () => {
   server = resources.use(await startPostgres(15));
   dbctl = resources.use(await makeDbctlScratch({ init: false }));
   await psql(server, "postgres", "create database shop");
-  await createPostgresShop({ server, database: "shop" }, { megabytes: 5 });
+  await createPostgresShop({ server, database: "shop" }, { megabytes: 2 });
   await createPostgresPartitions({ server, database: "shop" }, { rowCount: 500 });
 });
 after(async () => await resources.disposeAsync());
