@@ -30,9 +30,9 @@ async function seconds(run: () => Promise<unknown>): Promise<number> {
   return (performance.now() - began) / 1000;
 }
 
-/** 4 MB at 2 MB/s, less the burst of 250 ms. */
+/** 4 MB at 2 MB/s, less the burst of 250 ms; a busy machine may be late. */
 function assertCapped(took: number): void {
-  assert.ok(took > 1.7 && took < 2.3, `${took} s`);
+  assert.ok(took > 1.7 && took < 3.5, `${took} s`);
 }
 
 test("withTransferLimits() keeps the caps of what goes up and what comes down, each its own", async () => {
@@ -61,7 +61,7 @@ test("createRemoteStore() keeps the caps where bytes go over the network, retrie
   await Promise.all([
     // Sent twice: the first answer is lost.
     seconds(() => up.put("a", [body.subarray(0, 2e6)], { signal })).then((took) =>
-      assert.ok(took > 1.7 && took < 3, `${took} s`),
+      assert.ok(took > 1.7 && took < 3.5, `${took} s`),
     ),
     seconds(read).then(assertCapped),
   ]);
@@ -86,7 +86,7 @@ test("openTransferLimit() is shared by all threads", async () => {
     const [[code]] = await Promise.all([once(worker, "exit"), own()]);
     assert.equal(code, 0);
   });
-  assert.ok(took > 1.7 && took < 2.6, `${took} s`);
+  assert.ok(took > 1.7 && took < 3.5, `${took} s`);
 });
 
 test("openTransferLimit() ends a wait at once when it is cancelled", async () => {

@@ -103,6 +103,24 @@ describe("openGcsStore()", () => {
     assert.deepEqual([store.can.objectLock, store.can.legalHold], [false, true]);
   });
 
+  test("removes an object with its versions, and no other object's", async () => {
+    const bucket = fake.makeBucket({ versioning: true });
+    const store = await openGcsStore(urlOf(bucket), { env, signal });
+    const { live, noncurrent } = fake.buckets.get(bucket) ?? assert.fail();
+    for (const key of ["a", "ab", "b"]) await store.put(key, [], { signal });
+    const replaced = fake.buckets.get(bucket);
+    for (const name of ["some/prefix/a", "some/prefix/ab"])
+      replaced?.create({ name, storageClass: "STANDARD", bytes: Buffer.from("later") }, undefined);
+    await store.delete("a", { signal });
+    assert.deepEqual(
+      noncurrent.map(({ name }) => name),
+      ["some/prefix/ab"],
+    );
+    await store.delete("b", { signal });
+    assert.deepEqual([...live.keys()], ["some/prefix/ab"]);
+    assert.equal(noncurrent.length, 1);
+  });
+
   test("goes on with an upload whose answers get lost, and does not send it twice", async () => {
     const bucket = fake.makeBucket();
     const store = await openGcsStore(urlOf(bucket), { env, signal });
