@@ -24,3 +24,13 @@ test("readControllerConfig() tells every fault at once", () => {
     });
   assert.throws(() => readControllerConfig(["--nope"], {}), { code: "config-invalid" });
 });
+
+test("readControllerConfig() reads for how long the past is kept", () => {
+  const read = (args: string[], env = {}) =>
+    readControllerConfig(["--state", "/s", ...args], env).historyDays;
+  assert.equal(read([]), undefined);
+  assert.equal(read(["--history-days", "90"]), 90);
+  assert.equal(read([], { DBCTL_HISTORY_DAYS: "30" }), 30);
+  for (const days of ["29", "x", "1e3"])
+    assert.throws(() => read(["--history-days", days]), { message: /--history-days is/ });
+});

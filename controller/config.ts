@@ -22,6 +22,8 @@ export interface ControllerConfig {
   natsTls?: string;
   /** How long an agent may be silent before its jobs are lost; a minute unless told. */
   leaseSeconds?: number;
+  /** For how long the rows of ended jobs and removed backups are kept; 400 days unless told. */
+  historyDays?: number;
   /** Only checks the audit log, then ends. */
   verifyAudit: boolean;
 }
@@ -36,6 +38,7 @@ const options = {
   nats: { type: "string" },
   "nats-tls": { type: "string" },
   "lease-seconds": { type: "string" },
+  "history-days": { type: "string" },
   "verify-audit": { type: "boolean", default: false },
 } as const;
 
@@ -54,10 +57,7 @@ export function readControllerConfig(
   for (const [name, value] of Object.entries({ listen, metrics, advertise }))
     if (!/^(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/.test(value))
       faults.push(`--${name} is ${JSON.stringify(value)}, not host:port`);
-  const lease = values["lease-seconds"] ?? env["DBCTL_LEASE_SECONDS"];
-  const leaseSeconds = Number(lease);
-  if (lease !== undefined && !(/^\d+$/.test(lease) && leaseSeconds >= 3 && leaseSeconds <= 3600))
-    faults.push(`--lease-seconds is ${JSON.stringify(lease)}, not 3 to 3600`);
+  const counts = readCounts(values, env, faults);
   if (faults.length > 0 || state === undefined) throw invalid(faults.join("; "));
   const nats = values.nats ?? env["DBCTL_NATS"];
   const natsTls = values["nats-tls"] ?? env["DBCTL_NATS_TLS"];
@@ -72,7 +72,7 @@ export function readControllerConfig(
     ...(metricsTokenFile ? { metricsTokenFile } : {}),
     ...(nats ? { nats } : {}),
     ...(natsTls ? { natsTls } : {}),
-    ...(lease === undefined ? {} : { leaseSeconds }),
+    ...counts,
     verifyAudit: values["verify-audit"],
   };
 }
@@ -83,6 +83,27 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw invalid((error as Error).message);
   }
+}
+
+/** The options that are whole numbers. */
+function readCounts(
+  values: ReturnType<typeof parse>,
+  env: NodeJS.ProcessEnv,
+  faults: string[],
+): Pick<ControllerConfig, "leaseSeconds" | "historyDays"> {
+  const read = (name: "lease-seconds" | "history-days", [min, max]: [number, number]) => {
+    const text = values[name] ?? env[`DBCTL_${name.replace("-", "_").toUpperCase()}`];
+    const count = Number(text);
+    if (text !== undefined && !(/^\d+$/.test(text) && count >= min && count <= max))
+      faults.push(`--${name} is ${JSON.stringify(text)}, not ${min} to ${max}`);
+    return text === undefined ? undefined : count;
+  };
+  const leaseSeconds = read("lease-seconds", [3, 3600]);
+  const historyDays = read("history-days", [30, 36_500]);
+  return {
+    ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
+    ...(historyDays === undefined ? {} : { historyDays }),
+  };
 }
 
 /** One cannot dial "every address": this host's name stands for it. */

@@ -3,6 +3,7 @@ import { pause, runService } from "../core/run-service.ts";
 import { evaluateAlerts } from "./alerts/evaluate-alerts.ts";
 import { tellAuditHead } from "./audit/tell-audit-head.ts";
 import type { Bus } from "./bus/bus.ts";
+import { forgetHistory } from "./catalog/forget-history.ts";
 import type { Db } from "./database/database.ts";
 import { defaultLeaseMs } from "./jobs/claim-next-job.ts";
 import { failLostJobs, requeueLostJobs } from "./jobs/fail-lost-jobs.ts";
@@ -16,11 +17,13 @@ export interface LoopParts {
   allowPrivateWebhooks: boolean;
   /** How long agents may be silent. */
   leaseMs?: number | undefined;
+  /** For how long the rows of jobs and of removed backups are kept. */
+  historyDays?: number | undefined;
 }
 
 /** All that a controller does by itself, until the signal aborts. */
 export async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<void> {
-  const { db, now, leaseMs = defaultLeaseMs } = parts;
+  const { db, now, leaseMs = defaultLeaseMs, historyDays } = parts;
   const service = (name: string, idleMs: number, step: () => Promise<unknown>) =>
     runService(step, {
       idleMs,
@@ -39,6 +42,7 @@ export async function runLoops(parts: LoopParts, signal: AbortSignal): Promise<v
     runNotifier(parts, signal),
     service("schedule", 5_000, () => enqueueDueJobs(db, now())),
     service("retries", 5_000, () => requeueLostJobs(db, now())),
+    service("history", 3600_000, () => forgetHistory(db, { days: historyDays }, now())),
     service("audit-head", 3600_000, () => tellAuditHead(db, now())),
     judgeSilence(),
   ]);

@@ -46,14 +46,17 @@ export async function startController(
   const leaseMs = config.leaseSeconds && config.leaseSeconds * 1000;
   addServices(server, { ...trust, address: config.advertise, leaseMs });
   const port = await server.listen(config.listen);
-  const { metrics, metricsTokenFile: tokenFile, privateWebhooks = false } = config;
+  const { metrics, metricsTokenFile: tokenFile, privateWebhooks = false, historyDays } = config;
   const exported = { db, now, version: readVersion(), listen: metrics, tokenFile };
   stack.use(await startExporter(exported));
   const resources = stack.move();
   return {
     address: config.listen.replace(/:\d+$/, `:${port}`),
     run: (signal) =>
-      runLoops({ db, now, bus, leaseMs, allowPrivateWebhooks: privateWebhooks }, signal),
+      runLoops(
+        { db, now, bus, leaseMs, historyDays, allowPrivateWebhooks: privateWebhooks },
+        signal,
+      ),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

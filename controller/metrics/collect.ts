@@ -1,6 +1,7 @@
 import { listAgents } from "../agents/list-agents.ts";
 import { outboxOldestSeconds } from "../bus/outbox.ts";
 import { type FleetDatabase, readDatabases } from "../catalog/read-databases.ts";
+import { forgottenType } from "../catalog/forget-history.ts";
 import type { Db, Row } from "../database/database.ts";
 import { recoverability } from "../recoverability/recoverability.ts";
 import { Series } from "./series.ts";
@@ -124,7 +125,8 @@ const totalsSql = `
   select object, sum(good) as success, sum(bad) as failure from (
     select object, case type when 'backup_completed' then total else 0 end as good,
       case type when 'backup_completed' then 0 else total end as bad
-    from event_totals where type in ('backup_completed', 'backup_failed', 'backup_partial')
+    from event_totals where type in
+      ('backup_completed', 'backup_failed', 'backup_partial', '${forgottenType}')
     union all
     select database, 0, count(*) from jobs where kind = 'backup' and state = 'cancelled'
     group by database
