@@ -21,6 +21,7 @@ test("s3Failure() goes by name and status, never by text", () => {
     [answer("AccessDenied", 403), "store-denied", false],
     [answer("NoSuchBucket", 404), "repository-unknown", false],
     [answer("InvalidArgument", 400), "store-io", false],
+    [answer("NotImplemented", 501), "store-io", false],
     [answer("BadDigest", 400), "store-io", true],
     [answer("XAmzContentSHA256Mismatch", 400), "store-io", true],
     [answer("ConditionalRequestConflict", 409), "busy", true],

@@ -102,6 +102,12 @@ function specialOf(name: string, source: string | undefined): Special | undefine
       remedy: "Check what stands between here and the store",
       retryable: true,
     };
+  if (name === "NotImplemented")
+    return {
+      code: "store-io",
+      remedy:
+        "If it is about If-None-Match, and the bucket keeps versions: add conditional-put=false",
+    };
   if (name === "InvalidStorageClass")
     return { code: "store-io", remedy: "Name a storage-class that this store has" };
   if (badCertificates.test(name))

@@ -114,14 +114,23 @@ test("the first of more than a thousand versions is found", async () => {
   assert.equal(await countVersions(), 1);
 });
 
-test("racing puts leave one version", async () => {
-  const { store, countVersions } = await openBucket("versioned");
-  const race = ["one", "two", "three"].map((text) =>
-    store.put("a", [Buffer.from(text)], { signal }),
-  );
-  const ends = await Promise.allSettled(race);
-  assert.equal(ends.filter(({ status }) => status === "fulfilled").length, 1);
-  assert.equal(await countVersions(), 1);
+for (const more of ["", "&conditional-put=false"])
+  test(`racing puts leave one version ${more}`, async () => {
+    const { store, countVersions } = await openBucket("versioned", more);
+    const race = ["one", "two", "three"].map((text) =>
+      store.put("a", [Buffer.from(text)], { signal }),
+    );
+    const ends = await Promise.allSettled(race);
+    assert.equal(ends.filter(({ status }) => status === "fulfilled").length, 1);
+    for (const end of ends)
+      if (end.status === "rejected") assert.equal(end.reason.code, "object-exists");
+    assert.equal(await countVersions(), 1);
+  });
+
+test("without conditions a bucket has to keep versions", async () => {
+  const { store } = await openBucket("plain", "&conditional-put=false");
+  const put = store.put("a", [Buffer.from("x")], { signal });
+  await assert.rejects(put, { code: "cannot-create", remedy: /versioning/ });
 });
 
 test("retain() in governance keeps an object longer, never shorter", async () => {

@@ -73,12 +73,12 @@ async function create(
   key: string,
   { bytes, bulk, pace, signal }: CreateOptions & { bytes: Buffer },
 ): Promise<void> {
-  const { storageClass, url } = requests.place;
+  const { storageClass, conditionalPut, url } = requests.place;
   const input = {
     ...requests.at(key),
     ...checkedBody(bytes, pace),
     ...(bulk ? storageClassOf(storageClass) : {}),
-    IfNoneMatch: "*",
+    ...(conditionalPut ? { IfNoneMatch: "*" } : {}),
   };
   try {
     const { VersionId } = await requests.ask({ act: "create", key, signal }, (client, options) =>

@@ -73,7 +73,8 @@ async function complete(
   const Parts = [...tags]
     .toSorted(([a], [b]) => a - b)
     .map(([PartNumber, ETag]) => ({ PartNumber, ETag }));
-  const input = { ...requests.at(key), UploadId, IfNoneMatch: "*", MultipartUpload: { Parts } };
+  const condition = requests.place.conditionalPut ? { IfNoneMatch: "*" } : {};
+  const input = { ...requests.at(key), UploadId, ...condition, MultipartUpload: { Parts } };
   try {
     const { VersionId } = await requests.ask({ act: "create", key, signal }, (client, options) =>
       client.send(new CompleteMultipartUploadCommand(input), options),

@@ -11,6 +11,7 @@ test("parseS3Url() leaves to Amazon's SDK what the URL does not say", () => {
     bucket: "backups",
     prefix: "prod/main/",
     pathStyle: false,
+    conditionalPut: true,
     retries: retryPolicies.default,
   });
   assert.equal(parse("s3://backups").prefix, "");
@@ -19,7 +20,7 @@ test("parseS3Url() leaves to Amazon's SDK what the URL does not say", () => {
 });
 
 test("parseS3Url() reads every parameter", () => {
-  const query = "endpoint=https://s3.example.org&region=r&path-style=false";
+  const query = "endpoint=https://s3.example.org&region=r&path-style=false&conditional-put=false";
   assert.deepEqual(parse(`s3://bkt/a?${query}&storage-class=STANDARD_IA&retries=quick`), {
     url: `s3://bkt/a?${query}&storage-class=STANDARD_IA&retries=quick`,
     bucket: "bkt",
@@ -27,6 +28,7 @@ test("parseS3Url() reads every parameter", () => {
     endpoint: "https://s3.example.org",
     region: "r",
     pathStyle: false,
+    conditionalPut: false,
     storageClass: "STANDARD_IA",
     retries: retryPolicies.quick,
   });
@@ -43,7 +45,7 @@ test("parseS3Url() knows where MinIO and Backblaze are", () => {
   );
   const b2 = parse("b2://bkt/a?region=us-west-004");
   assert.equal(b2.endpoint, "https://s3.us-west-004.backblazeb2.com");
-  assert.equal(b2.region, "us-west-004");
+  assert.deepEqual([b2.region, b2.conditionalPut], ["us-west-004", false]);
   assert.throws(() => parse("b2://bkt/a"), { code: "usage", message: /no region/ });
 });
 

@@ -16,6 +16,11 @@ export interface S3Place {
   region?: string;
   /** `endpoint/bucket/key`, instead of `bucket.endpoint/key`. */
   pathStyle: boolean;
+  /**
+   * Whether a request to create may say `If-None-Match`. Without, the bucket has to keep versions:
+   * the first one is then the object.
+   */
+  conditionalPut: boolean;
   /** Of packs, which are most of the bytes. */
   storageClass?: string;
   retries: RetryPolicy;
@@ -38,6 +43,7 @@ const parameters = [
   "endpoint",
   "region",
   "path-style",
+  "conditional-put",
   "storage-class",
   "retries",
   "tls",
@@ -70,6 +76,8 @@ export function parseS3Url(url: string, env: NodeJS.ProcessEnv): S3Place {
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     pathStyle: flag("path-style", given) ?? endpoint !== undefined,
+    // Backblaze refuses conditions, and always keeps versions.
+    conditionalPut: flag("conditional-put", given) ?? parsed.protocol !== "b2:",
     ...(storageClass === undefined ? {} : { storageClass }),
     retries: parseRetries(given.get("retries")),
   };

@@ -100,9 +100,11 @@ export class S3Versions {
    * Who may not look (a write-only host) relies on its random names, and readers on first versions.
    */
   async assertFirst(key: string, id: string | undefined, { signal }: Waiting): Promise<void> {
-    const { endpoint, url } = this.#requests.place;
+    const { endpoint, conditionalPut, url } = this.#requests.place;
+    const isKept = id !== undefined && id !== "null";
+    if (!isKept && !conditionalPut) throw neitherWay(url, key);
     // Amazon's own keeps to the condition.
-    if (id === undefined || id === "null" || endpoint === undefined) return;
+    if (!isKept || (conditionalPut && endpoint === undefined)) return;
     const first = await unlessDenied(this.first(key, { signal }));
     if (first === undefined || first.versionId === id) return;
     // Where it cannot be taken away again, it stays on top, where nobody reads it.
@@ -208,6 +210,13 @@ export class S3Versions {
       client.send(new ListObjectVersionsCommand(input), o),
     );
   }
+}
+
+function neitherWay(url: string, key: string): DbctlError {
+  const what = "without conditional-put, the bucket has to keep versions, and does not";
+  return new DbctlError("cannot-create", `Cannot create ${key} once in ${url}: ${what}`, {
+    remedy: "Enable versioning on the bucket, or take conditional-put=false away",
+  });
 }
 
 async function unlessDenied<T>(answer: Promise<T>): Promise<T | undefined> {
