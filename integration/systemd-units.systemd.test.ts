@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -21,8 +21,22 @@ async function copyOf(unit: string) {
   return { path, [Symbol.asyncDispose]: () => rm(scratch, { recursive: true }) };
 }
 
-test("there are the units of controller and agent", () => {
-  assert.deepEqual(units.toSorted(), ["dbctl-agent.service", "dbctl-controller.service"]);
+test("there are the units of controller, agent and pruner", () => {
+  const names = ["dbctl-agent.service", "dbctl-controller.service", "dbctl-prune.service"];
+  assert.deepEqual(units.toSorted(), names);
+});
+
+test("systemd runs the pruner at two each night, at most ten minutes later", async () => {
+  await using service = await copyOf("dbctl-prune.service");
+  const timer = join(service.path, "../dbctl-prune.timer");
+  await copyFile(new URL("dbctl-prune.timer", folder), timer);
+  const { stderr } = await run("systemd-analyze", ["verify", "--man=no", timer]);
+  assert.equal(stderr, "");
+  const text = await readFile(timer, "utf8");
+  const [, calendar = ""] = /^OnCalendar=(.*)$/m.exec(text) ?? [];
+  const { stdout } = await run("systemd-analyze", ["calendar", calendar]);
+  assert.match(stdout, /Next elapse: \S+ \S+ 02:00:00/);
+  assert.match(text, /^RandomizedDelaySec=10min$/m);
 });
 
 for (const unit of units) {
