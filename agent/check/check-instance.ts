@@ -1,4 +1,5 @@
 import type { BackupHeader } from "../repository/manifest.ts";
+import { epochKey, manifestKey } from "../repository/object-key.ts";
 import { judgeBackup, type VerifiedBackup } from "../verify/verify-result.ts";
 import { checkBytes } from "./check-bytes.ts";
 import { checkChain } from "./check-chain.ts";
@@ -46,12 +47,25 @@ export async function* checkInstance(
   const findings: Finding[] = [];
   // What was found by reading names rows; what sizes had said of the same object is told once.
   const told = new Set(deep.map(({ object }) => object));
-  const isBetter = ({ object, kind }: Finding) => told.has(object) && bySize.has(kind);
+  const opened = openedManifests(check, headers, deep);
+  const isBetter = ({ object, kind }: Finding) =>
+    (told.has(object) && bySize.has(kind)) || (kind === "foreign" && opened.has(object));
   for (const finding of [...found.filter((one) => !isBetter(one)), ...deep])
     if (await stillTrue(finding, check)) findings.push(finding);
   for (const finding of findings) yield { kind: "finding", finding };
   const damages = findings.filter(({ severity }) => severity === "damage");
   yield { kind: "backups", backups: headers.map((header) => judgeBackup(header, damages)) };
+}
+
+/** Manifests whose signer was compared with the one that their epoch's file names. */
+function openedManifests(
+  { identity, depth }: InstanceCheck,
+  headers: readonly BackupHeader[],
+  deep: readonly Finding[],
+): Set<string> {
+  if (identity === undefined || depth.kind === "quick") return new Set();
+  const closed = new Set(deep.map(({ object }) => object));
+  return new Set(headers.filter((header) => !closed.has(epochKey(header))).map(manifestKey));
 }
 
 const bySize = new Set<Finding["kind"]>(["missing", "truncated", "flipped"]);

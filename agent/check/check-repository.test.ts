@@ -10,7 +10,10 @@ import {
 } from "../../integration/fixtures/scratch-repository.ts";
 import type { CheckDepth } from "../repository/check-depth.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
+import { encodeHeader } from "../repository/manifest-bytes.ts";
 import { removedKey } from "../repository/object-key.ts";
+import { generateSigningKey } from "../repository/signer.ts";
+import { overlayStore } from "./overlay-store.ts";
 import { checkRepository, type RepositoryCheckResult } from "./check-repository.ts";
 
 interface Options {
@@ -264,6 +267,43 @@ test("checkRepository() names two hosts that go on from one state", async () => 
   assert.deepEqual(new Set(damagesOf(result)), new Set(names));
   assert.ok(result.backups.every(({ restorable }) => restorable === "whole"));
   assert.ok(first !== undefined && second !== undefined);
+});
+
+test("checkRepository() names a manifest that another host has signed, and by a key which one", async () => {
+  await using scratch = await makeTwo();
+  const [first, second] = scratch.headers;
+  assert.ok(first && second);
+  const bytes = Buffer.from(scratch.objects.get(`7312/backups/${second.id}/manifest`) ?? []);
+  const body = bytes.subarray(-second.body.size);
+  const stranger = generateSigningKey();
+  const id = second.id.replace(/.{8}$/, "00000000");
+  const header = { ...second, id, maps: [], previous: null, signer: stranger.public };
+  const forged = `7312/backups/${id}/manifest`;
+  scratch.objects.set(forged, Buffer.concat([encodeHeader(header, stranger).bytes, body]));
+  const all = [first.id, second.id, id].map((one) => `foreign 7312/backups/${one}/manifest`);
+  const blind = await check(scratch, { kind: "quick", hasKey: false });
+  assert.deepEqual(new Set(damagesOf(blind)), new Set(all));
+  assert.deepEqual(damagesOf(await check(scratch)), [`foreign ${forged}`]);
+});
+
+test("checkRepository() does not miss what a prune removes while it looks", async () => {
+  await using scratch = await makeTwo();
+  const {
+    objects,
+    headers: [first, second],
+  } = scratch;
+  assert.ok(first && second?.previous);
+  const removing = overlayStore(scratch.store, {
+    async *list(prefix, options) {
+      for await (const info of scratch.store.list(prefix, options)) {
+        yield info;
+        if (info.key !== `7312/backups/${first.id}/manifest`) continue;
+        objects.set(removedKey(first), Buffer.from("{}"));
+        for (const { pack } of first.packs) objects.delete(`7312/packs/${first.epoch}/${pack}`);
+      }
+    },
+  });
+  assert.deepEqual(damagesOf(await check({ ...scratch, store: removing }, { kind: "quick" })), []);
 });
 
 test("checkRepository() says what a key does not open, and goes on", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { createFaultyStore } from "../../integration/fixtures/faulty-store.ts";
 import {
@@ -11,6 +12,8 @@ import {
   signal,
 } from "../../integration/fixtures/scratch-repository.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
+import { encodeHeader } from "../repository/manifest-bytes.ts";
+import { loadState } from "../repository/state-file.ts";
 import { createMemoryStore } from "../store/memory/memory-store.ts";
 import { checkRepository } from "./check-repository.ts";
 import type { Finding } from "./finding.ts";
@@ -152,21 +155,25 @@ test("healRepository() removes nothing when the copy is no better", async () => 
 
 test("healRepository() takes no manifest that the one after it does not know", async () => {
   await using scratch = await makeTwo();
-  await using other = await makeScratchRepository();
-  const key = scratch.keys[0] ?? "";
-  const at = new Date(scratch.now.getTime());
-  const { header } = await backUp(
-    { ...other, repository: scratch.repository },
-    { streams: [[randomBytes(9)]], at },
+  const [key = ""] = scratch.keys;
+  const [first] = scratch.headers;
+  assert.ok(first);
+  const folder = join(scratch.stateDir, scratch.repository.id, "7312");
+  const saved = await loadState(folder);
+  assert.ok(saved);
+  const body = Buffer.from(scratch.objects.get(key) ?? []).subarray(-first.body.size);
+  // Signed by the right host, for the right place; but not what the second backup followed.
+  const other = encodeHeader(
+    { ...first, finished: first.started.replace(".000Z", ".001Z") },
+    saved.signer,
   );
-  assert.equal(header.instance, "7312");
   scratch.objects.delete(key);
-  scratch.copied.set(
-    key,
-    other.objects.get(`7312/backups/${header.id}/manifest`) ?? Buffer.alloc(0),
-  );
+  scratch.copied.set(key, Buffer.concat([other.bytes, body]));
   const [done] = await heal(scratch);
-  assert.equal(done?.state, "not-healed");
+  assert.match(
+    done?.state === "not-healed" ? done.why : "",
+    /not the one that the backup after it/,
+  );
   assert.ok(!scratch.objects.has(key));
 });
 

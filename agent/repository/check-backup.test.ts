@@ -16,6 +16,7 @@ import {
 import { checkBackup, type CheckOptions, type Damage } from "./check-backup.ts";
 import type { BackupHeader } from "./manifest.ts";
 import { openBackup } from "./open-backup.ts";
+import { encodePackTail, readPackIndex } from "./pack.ts";
 
 const [a, b, c] = [randomBytes(1000), randomBytes(1000), randomBytes(1000)];
 const streams = [[a, b], [c], [b, c, b]];
@@ -128,6 +129,30 @@ test("checkBackup() names a damaged pack index, which costs no stream", async ()
   assert.deepEqual(
     damages.map(({ object, streams }) => [object, streams]),
     [[object, []]],
+  );
+  assert.equal(chunks, 3);
+});
+
+test("checkBackup() names a pack whose index speaks of another chunk", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams });
+  const { pack, size } = header.packs[0] ?? { pack: "", size: 0 };
+  const { epoch } = await openBackup({
+    ...scratch,
+    header,
+    keys: { identity: scratch.identity },
+    signal,
+  });
+  const entries = await readPackIndex({ ...scratch, epoch, signal }, { pack, size });
+  const key = `7312/packs/${header.epoch}/${pack}`;
+  const wrong = entries.map((entry, n) => (n === 1 ? { ...entry, id: randomBytes(32) } : entry));
+  const { offset = 0, stored = 0 } = entries.at(-1) ?? {};
+  const frames = Buffer.from(scratch.objects.get(key) ?? []).subarray(0, offset + stored);
+  scratch.objects.set(key, Buffer.concat([frames, encodePackTail(epoch, pack, wrong)]));
+  const { damages, chunks } = await check(scratch, header, { level: "full" });
+  assert.deepEqual(
+    damages.map((damage) => [damage.object, damage.offset, damage.streams]),
+    [[key, entries[1]?.offset, []]],
   );
   assert.equal(chunks, 3);
 });

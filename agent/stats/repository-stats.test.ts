@@ -108,6 +108,14 @@ test("repositoryStats() with a key counts chunks, and what no backup needs", asy
       .reduce((sum, info) => sum + info.size, 0);
     assert.equal(one.dead.atLeast, size - walked.stored);
     const { atLeast, atMost } = bounds.epochs[n]?.dead ?? { atLeast: -1, atMost: -1 };
+    const most = [...needed].map((pack) =>
+      Math.max(
+        ...ofEpoch.flatMap(({ packs }) =>
+          packs.filter((other) => other.pack === pack).map(({ live }) => live),
+        ),
+      ),
+    );
+    assert.equal(atMost, size - most.reduce((sum, live) => sum + live, 0));
     assert.ok(atLeast <= one.dead.atLeast && one.dead.atLeast <= atMost, `${atLeast} ${atMost}`);
   }
   const orphaned = exact.epochs.find(({ epoch }) => epoch === second?.epoch)?.orphaned;
