@@ -43,7 +43,12 @@ function installServers() {
     ["/usr/bin/ceph", "ceph-common"],
     // For systemd-analyze: the units in deploy/ are tested with it.
     ["/usr/bin/systemd-analyze", "systemd"],
-    ...(process.argv[2] === "bench" ? [["/usr/bin/zstd", "zstd"]] : []),
+    ...(process.argv[2] === "bench"
+      ? [
+          ["/usr/bin/zstd", "zstd"],
+          ["/usr/bin/restic", "restic"],
+        ]
+      : []),
   ].filter(([file]) => !existsSync(file));
   if (wanted.length === 0) return [];
   const names = wanted.map(([, name]) => name);
