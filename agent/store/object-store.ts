@@ -57,6 +57,9 @@ export interface ObjectStore {
    * where the store keeps versions. What they were created with is what `get` gives all the same.
    */
   overwritten?(prefix: string, options: { signal: AbortSignal }): AsyncIterable<OverwrittenObject>;
+
+  /** Whether it keeps versions of objects; undefined where we may not ask. */
+  keepsVersions?(options: { signal: AbortSignal }): Promise<boolean | undefined>;
 }
 
 export interface OverwrittenObject {

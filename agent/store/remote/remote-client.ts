@@ -38,6 +38,8 @@ export interface RemoteClient {
     prefix: string,
     options: { token?: string; signal: AbortSignal },
   ): Promise<{ objects: OverwrittenObject[]; next?: string }>;
+
+  keepsVersions?(options: { signal: AbortSignal }): Promise<boolean | undefined>;
 }
 
 export interface CreateOptions {

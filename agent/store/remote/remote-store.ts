@@ -42,7 +42,7 @@ export function createRemoteStore(
       );
     },
     list: (prefix, { signal }) => list(remote, prefix, signal),
-    ...overwrittenOf(remote),
+    ...versionsOf(remote),
     listFolders: (prefix, { signal }) => listFolders(remote, prefix, signal),
     async delete(key, { signal }) {
       assertKey(key);
@@ -79,10 +79,15 @@ async function* listFolders(
   }
 }
 
-function overwrittenOf(remote: Remote): Pick<ObjectStore, "overwritten"> {
-  const { overwrittenPage } = remote.client;
-  if (overwrittenPage === undefined) return {};
+function versionsOf(remote: Remote): Pick<ObjectStore, "overwritten" | "keepsVersions"> {
+  const { overwrittenPage, keepsVersions } = remote.client;
+  if (overwrittenPage === undefined || keepsVersions === undefined) return {};
   return {
+    async keepsVersions({ signal }) {
+      return await callAgain(remote, { act: "look at", key: "", signal }, async (turn) =>
+        keepsVersions({ signal: turn.signal }),
+      );
+    },
     async *overwritten(prefix, { signal }) {
       let token: string | undefined;
       do {
