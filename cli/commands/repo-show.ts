@@ -22,7 +22,9 @@ async function show(
 ): Promise<void> {
   const { store, repository } = await openRepositoryUrl(url, { signal });
   const { objectLock, legalHold, createOnlyBytes, storageClasses } = store.can;
+  const versions = (await store.keepsVersions?.({ signal })) ?? null;
   const can = {
+    versions,
     objectLock,
     legalHold,
     // JSON has no infinity.
@@ -32,6 +34,7 @@ async function show(
   const lines = [
     `Repository ${repository.id}, format ${repository.format}, made ${repository.created}`,
     `Object lock: ${yesNo(objectLock)}; legal hold: ${yesNo(legalHold)}`,
+    ...(store.keepsVersions === undefined ? [] : [`Keeps versions: ${versionsLine(versions)}`]),
     "",
     "Recipients:",
     ...repository.recipients.map(
@@ -39,6 +42,11 @@ async function show(
     ),
   ];
   await printResult({ url: store.url, repository, can }, { json, lines });
+}
+
+function versionsLine(kept: boolean | null): string {
+  if (kept === null) return "unknown, it may not be asked";
+  return kept ? "yes" : "no; a host that was taken over might write over its own objects";
 }
 
 function yesNo(can: boolean): string {

@@ -59,6 +59,7 @@ async function textOf(store: ObjectStore, key: string): Promise<string> {
 for (const kind of ["versioned", "locked"] as const) {
   test(`what is put over an object of a ${kind} bucket is told, and not read`, async () => {
     const { store, overwrite, countVersions } = await openBucket(kind);
+    assert.equal(await store.keepsVersions?.({ signal }), true);
     await store.put("a/b", [Buffer.from("first")], { signal });
     await store.put("a/c", [Buffer.from("other")], { signal });
     for (const text of ["evil", "and again"]) await overwrite("a/b", text);
@@ -150,6 +151,15 @@ test("retain() in governance keeps an object longer, never shorter", async () =>
   const shorter = store.locks?.retain("a", { mode, until: new Date(+until - 30_000) }, { signal });
   await assert.rejects(shorter ?? Promise.resolve(), locked);
   await store.locks?.retain("a", { mode, until: new Date(+until + 30_000) }, { signal });
+});
+
+test("minio:// is the same store by its server's address", async () => {
+  const { Bucket, store } = await openBucket("plain");
+  await store.put("a", [Buffer.from("first")], { signal });
+  const { host } = new URL(ceph.endpoint);
+  const same = await openAs(ceph.operator, `minio://${host}/${Bucket}/backups?tls=false`);
+  assert.equal(await textOf(same, "a"), "first");
+  assert.equal(await same.keepsVersions?.({ signal }), false);
 });
 
 test("a storage class is for what is most of the bytes", async () => {
@@ -252,6 +262,7 @@ test("who may only create can put, and claims nothing else", async () => {
   await setPolicy(ceph, Bucket, { Version: "2012-10-17", Statement });
   const store = await openAs(user, s3Url(ceph, Bucket));
   assert.deepEqual([store.can.objectLock, store.locks], [false, undefined]);
+  assert.equal(await store.keepsVersions?.({ signal }), undefined);
   await store.put("x/a", [Buffer.from("1")], { signal });
   await store.put("x/large", [Buffer.alloc(25 << 20)], { signal });
   const denied = { code: "store-denied", retryable: false };

@@ -58,6 +58,10 @@ function s3Client(requests: S3Requests, hasLocks: boolean): RemoteClient {
     head: (key, options) => head(bucket, key, options),
     listPage: (prefix, options) => listPage(bucket, prefix, options),
     remove: (key, options) => remove(bucket, key, options),
+    async keepsVersions({ signal }) {
+      const kept = await bucket.versions.areKept({ signal });
+      return kept === "unknown" ? undefined : kept;
+    },
     overwrittenPage: (prefix, options) => bucket.versions.overwrittenPage(prefix, options),
   };
 }

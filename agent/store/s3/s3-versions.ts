@@ -37,6 +37,7 @@ export class S3Versions {
   readonly #requests: S3Requests;
   readonly #known = new Map<string, string>();
   #kept: boolean | "unknown" | undefined;
+  #mayLook = true;
 
   constructor(requests: S3Requests) {
     this.#requests = requests;
@@ -104,8 +105,8 @@ export class S3Versions {
     const isKept = id !== undefined && id !== "null";
     if (!isKept && !conditionalPut) throw neitherWay(url, key);
     // Amazon's own keeps to the condition.
-    if (!isKept || (conditionalPut && endpoint === undefined)) return;
-    const first = await unlessDenied(this.first(key, { signal }));
+    if (!isKept || (conditionalPut && endpoint === undefined) || !this.#mayLook) return;
+    const first = await unlessDenied(this.first(key, { signal }), () => (this.#mayLook = false));
     if (first === undefined || first.versionId === id) return;
     // Where it cannot be taken away again, it stays on top, where nobody reads it.
     await unlessDenied(this.#remove(key, id, signal));
@@ -219,12 +220,16 @@ function neitherWay(url: string, key: string): DbctlError {
   });
 }
 
-async function unlessDenied<T>(answer: Promise<T>): Promise<T | undefined> {
+async function unlessDenied<T>(
+  answer: Promise<T>,
+  denied: () => void = () => {},
+): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
-    if (isDenied(error)) return undefined;
-    throw error;
+    if (!isDenied(error)) throw error;
+    denied();
+    return undefined;
   }
 }
 
