@@ -70,50 +70,53 @@ interface Special {
   retryable?: boolean;
 }
 
+/** By the store's code. */
+const specials: Record<string, Special> = {
+  CredentialsProviderError: noCredentials(),
+  TokenProviderError: noCredentials(),
+  RequestTimeTooSkewed: { code: "store-denied", remedy: "Set this host's clock right" },
+  QuotaExceeded: { code: "store-full", remedy: "Raise the quota, or prune the repository" },
+  XMinioStorageFull: { code: "store-full", remedy: "Give it space, or prune the repository" },
+  // Another request was creating the object in the same moment.
+  ConditionalRequestConflict: { code: "busy", remedy: "Try again", retryable: true },
+  OperationAborted: { code: "busy", remedy: "Try again", retryable: true },
+  BadDigest: changedOnItsWay(),
+  XAmzContentSHA256Mismatch: changedOnItsWay(),
+  InvalidStorageClass: { code: "store-io", remedy: "Name a storage-class that this store has" },
+  NotImplemented: {
+    code: "store-io",
+    remedy:
+      "If it is about If-None-Match, and the bucket keeps versions: add conditional-put=false",
+  },
+};
+
 const expired = new Set(["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"]);
 const wrongKeys = new Set(["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"]);
-const noKeys = new Set(["CredentialsProviderError", "TokenProviderError"]);
 const badCertificates =
   /^(CERT_|UNABLE_TO_(VERIFY|GET)|SELF_SIGNED|DEPTH_ZERO|ERR_TLS_CERT|HOSTNAME_MISMATCH)/;
 
 function specialOf(name: string, source: string | undefined): Special | undefined {
-  const from = source === undefined ? "" : ` (credentials from ${source})`;
-  if (expired.has(name))
-    return { code: "store-denied", what: from, remedy: `Renew ${source ?? "the credentials"}` };
-  if (wrongKeys.has(name))
-    return { code: "store-denied", what: from, remedy: `Correct ${source ?? "the credentials"}` };
-  if (noKeys.has(name))
-    return {
-      code: "store-denied",
-      what: " (no credentials were found)",
-      remedy: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give a role",
-    };
-  if (name === "RequestTimeTooSkewed")
-    return { code: "store-denied", remedy: "Set this host's clock right" };
-  if (name === "QuotaExceeded" || name === "XMinioStorageFull")
-    return { code: "store-full", remedy: "Raise the quota, or prune the repository" };
-  // Another request was creating the object in the same moment.
-  if (name === "ConditionalRequestConflict" || name === "OperationAborted")
-    return { code: "busy", remedy: "Try again", retryable: true };
-  // The bytes were changed on their way.
-  if (name === "BadDigest" || name === "XAmzContentSHA256Mismatch")
-    return {
-      code: "store-io",
-      remedy: "Check what stands between here and the store",
-      retryable: true,
-    };
-  if (name === "NotImplemented")
-    return {
-      code: "store-io",
-      remedy:
-        "If it is about If-None-Match, and the bucket keeps versions: add conditional-put=false",
-    };
-  if (name === "InvalidStorageClass")
-    return { code: "store-io", remedy: "Name a storage-class that this store has" };
-  if (badCertificates.test(name))
-    return {
-      code: "config-invalid",
-      remedy: "Name the file of the server's own CA in NODE_EXTRA_CA_CERTS",
-    };
-  return undefined;
+  if (expired.has(name) || wrongKeys.has(name)) {
+    const what = source === undefined ? "" : ` (credentials from ${source})`;
+    const verb = expired.has(name) ? "Renew" : "Correct";
+    return { code: "store-denied", what, remedy: `${verb} ${source ?? "the credentials"}` };
+  }
+  if (!badCertificates.test(name)) return specials[name];
+  return {
+    code: "config-invalid",
+    remedy: "Name the file of the server's own CA in NODE_EXTRA_CA_CERTS",
+  };
+}
+
+function noCredentials(): Special {
+  return {
+    code: "store-denied",
+    what: " (no credentials were found)",
+    remedy: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give a role",
+  };
+}
+
+function changedOnItsWay(): Special {
+  const remedy = "Check what stands between here and the store";
+  return { code: "store-io", remedy, retryable: true };
 }
