@@ -22,6 +22,7 @@ import {
 } from "./options.ts";
 import {
   capsOf,
+  describeLimit,
   downloadLimitOption,
   refuseTransferOptions,
   type TransferFlags,
@@ -104,11 +105,11 @@ async function backUp(url: string, flags: DirectFlags): Promise<void> {
     },
     { jobs, allowMissing, freshEpoch, signal },
   );
-  await printFinished(await follow(events), flags);
+  await printFinished(await follow(events, describeLimit("sending", flags.uploadLimit)), flags);
 }
 
 /** Shows progress until the backup is finished. */
-async function follow(events: AsyncIterable<BackupEvent>): Promise<FinishedBackup> {
+async function follow(events: AsyncIterable<BackupEvent>, limit: string): Promise<FinishedBackup> {
   using progress = new Progress();
   for await (const event of events) {
     switch (event.kind) {
@@ -116,7 +117,7 @@ async function follow(events: AsyncIterable<BackupEvent>): Promise<FinishedBacku
         progress.begin(`${event.facts.host}/${event.facts.database}: opening a snapshot`);
         break;
       case "snapshot-opened":
-        progress.begin(`backing up ${event.tables} tables`, event.estimate);
+        progress.begin(`backing up ${event.tables} tables${limit}`, event.estimate);
         break;
       case "part-stored":
         progress.add(Number(event.sums.bytes));

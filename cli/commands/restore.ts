@@ -27,6 +27,7 @@ import {
 } from "./options.ts";
 import {
   capsOf,
+  describeLimit,
   downloadLimitOption,
   refuseTransferOptions,
   type TransferFlags,
@@ -113,7 +114,10 @@ async function restore(name: string, flags: DirectFlags): Promise<void> {
   const commands = commandsFor(backup.header.id, flags);
   const options = { create, resume, jobs, commands, signal } as const;
   const events = startRestore({ database, backup, storeUrl: repo }, options);
-  const { tables, rows, parts, resumedParts } = await follow(events);
+  const { tables, rows, parts, resumedParts } = await follow(
+    events,
+    describeLimit("reading", flags.downloadLimit),
+  );
   const seconds = (performance.now() - startedAt) / 1000;
   const { id, state, source } = backup.header;
   const document = {
@@ -161,6 +165,7 @@ async function discard(name: string, flags: DirectFlags): Promise<void> {
 
 async function follow(
   events: AsyncIterable<RestoreEvent>,
+  limit: string,
 ): Promise<RestoreEvent & { kind: "finished" }> {
   using progress = new Progress();
   let bytes = 0;
@@ -173,7 +178,7 @@ async function follow(
         progress.begin(`${event.section}: ${event.objects} objects`);
         break;
       case "loading-begun":
-        progress.begin("loading", event.bytes);
+        progress.begin(`loading${limit}`, event.bytes);
         break;
       case "comparing-begun":
         progress.begin("comparing", bytes);

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { createTransferCap, type TransferCaps } from "../../agent/store/transfer-limit.ts";
-import { parseRate } from "../../agent/store/transfer-rate.ts";
+import { formatRate, parseRate } from "../../agent/store/transfer-rate.ts";
 import { DbctlError } from "../../core/errors.ts";
 
 // Caps on what goes to a repository and comes from it, for the commands that move much.
@@ -41,6 +41,12 @@ export function capsOf({ uploadLimit = 0, downloadLimit = 0 }: TransferFlags): T
     ...(upload === undefined ? {} : { upload }),
     ...(download === undefined ? {} : { download }),
   };
+}
+
+/** For the line of progress, in both units; empty where nothing is limited. */
+export function describeLimit(act: string, bytesPerSecond: number | undefined): string {
+  if (bytesPerSecond === undefined || bytesPerSecond === 0) return "";
+  return `, ${act} at most ${formatRate(bytesPerSecond)}`;
 }
 
 /** The fleet's hosts do the work there. */
