@@ -5,7 +5,7 @@ import type { Exporter, RowForm } from "../engines/export/exporter.ts";
 import { checkBackup } from "../repository/check-backup.ts";
 import type { OpenBackup } from "../repository/open-backup.ts";
 import { nameOf } from "../restore/load-tables.ts";
-import { refuseDamage } from "../verify/verify-backup.ts";
+import { refuseDamage } from "../verify/refuse-damage.ts";
 import { chooseTables, type Selection } from "./choose-tables.ts";
 import { NewFile, NewFolder } from "./new-file.ts";
 import { nameFiles } from "./table-files.ts";

@@ -5,7 +5,7 @@ import { type Lane, type Lanes, onEvery, openLanes } from "../lanes/lane.ts";
 import { checkBackup } from "../repository/check-backup.ts";
 import type { EpochKeys } from "../repository/epoch.ts";
 import type { OpenBackup } from "../repository/open-backup.ts";
-import { refuseDamage } from "../verify/verify-backup.ts";
+import { refuseDamage } from "../verify/refuse-damage.ts";
 import { buildSection } from "./build-section.ts";
 import { compareObjects } from "./compare-objects.ts";
 import { compareTables } from "./compare-tables.ts";

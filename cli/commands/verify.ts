@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { type CheckDepth, describeDepth } from "../../agent/repository/check-depth.ts";
 import { selectBackups } from "../../agent/verify/select-backups.ts";
-import { damaged } from "../../agent/verify/verify-backup.ts";
+import { damaged } from "../../agent/verify/refuse-damage.ts";
 import { verifyBackups } from "../../agent/verify/verify-backups.ts";
 import { collectVerifyResult, type VerifyResult } from "../../agent/verify/verify-result.ts";
 import { DbctlError, exitCodes } from "../../core/errors.ts";

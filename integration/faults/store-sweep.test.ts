@@ -10,7 +10,6 @@ import { generateIdentity } from "../../agent/repository/identity.ts";
 import { initRepository } from "../../agent/repository/init-repository.ts";
 import { listBackups } from "../../agent/repository/list-backups.ts";
 import type { BackupHeader } from "../../agent/repository/manifest.ts";
-import { openBackup } from "../../agent/repository/open-backup.ts";
 import { openRepository } from "../../agent/repository/open-repository.ts";
 import { readAllMarks } from "../../agent/repository/read-all-marks.ts";
 import { readMarkState } from "../../agent/repository/read-marks.ts";
@@ -18,7 +17,8 @@ import { fileRecipient } from "../../agent/repository/recipient.ts";
 import { createMemoryStore } from "../../agent/store/memory/memory-store.ts";
 import type { ObjectStore } from "../../agent/store/object-store.ts";
 import { syncRepository } from "../../agent/sync/sync-repository.ts";
-import { verifyBackup } from "../../agent/verify/verify-backup.ts";
+import { verifyBackups, type VerifyRequest } from "../../agent/verify/verify-backups.ts";
+import { collectVerifyResult } from "../../agent/verify/verify-result.ts";
 import { DbctlError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import { signal } from "../fixtures/scratch-repository.ts";
@@ -80,16 +80,16 @@ async function withBackups(count: number, clock = { now }): Promise<MemoryScratc
   return scratch;
 }
 
+async function damagesOf(what: Pick<VerifyRequest, "store" | "repository" | "headers" | "keys">) {
+  const request: VerifyRequest = { ...what, depth: { kind: "full" }, signal };
+  return (await collectVerifyResult(request, verifyBackups(request), { at: now })).damages;
+}
+
 /** Everything that is listed is whole. */
 async function verifyAll({ store, identity }: { store: ObjectStore; identity: Secret }) {
   const repository = await openRepository(store, { signal });
   const headers = await Array.fromAsync(listBackups(store, { signal }));
-  for (const header of headers) {
-    const backup = await openBackup({ store, repository, header, keys: { identity }, signal });
-    const check = verifyBackup(backup, { depth: { kind: "full" }, at: now, signal });
-    const last = (await Array.fromAsync(check)).at(-1);
-    assert.ok(last?.kind === "finished" && last.result.damages.length === 0, header.id);
-  }
+  assert.deepEqual(await damagesOf({ store, repository, headers, keys: { identity } }), []);
   return headers;
 }
 
@@ -148,12 +148,9 @@ sweep("a verification", async () => {
     assert.ok(header !== undefined);
     const repository = await openRepository(store, { signal });
     const keys = { identity: scratch.identity };
-    const backup = await openBackup({ store, repository, header, keys, signal });
-    const check = verifyBackup(backup, { depth: { kind: "full" }, at: now, signal });
-    const last = (await Array.fromAsync(check)).at(-1);
-    assert.ok(last?.kind === "finished");
+    const damages = await damagesOf({ store, repository, headers: [header], keys });
     // What could not be read is told as damage; it must not pass for sound.
-    if (last.result.damages.length > 0)
+    if (damages.length > 0)
       throw new DbctlError("repository-damaged", "Cannot trust it", { remedy: "Look again" });
   };
   return { ...scratch, scenario: { act, hold: async () => {} } };
@@ -215,6 +212,7 @@ sweep("a copy", async () => {
       parallel: 2,
       isDryRun: false,
       deletesExtraneous: false,
+      by: "test",
       at: now,
       onBytes: () => {},
       signal,
