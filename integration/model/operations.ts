@@ -180,6 +180,7 @@ async function sync(world: World, store: ObjectStore): Promise<void> {
     parallel: 2,
     isDryRun: false,
     deletesExtraneous: false,
+    by: "test",
     at: clockOf(world),
     onBytes: () => {},
     signal,
