@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ChunkIndex } from "../../agent/repository/chunk-index.ts";
@@ -49,7 +49,7 @@ function timed(work: () => void): Spent {
 }
 
 function idOf(n: number): Buffer {
-  return createHash("sha256").update(String(n)).digest();
+  return hash("sha256", String(n), "buffer");
 }
 
 function fill(index: ChunkIndex, chunks: number): void {
