@@ -23,6 +23,7 @@ import {
 } from "./options.ts";
 import {
   capsOf,
+  describeLimit,
   downloadLimitOption,
   refuseTransferOptions,
   type TransferFlags,
@@ -102,7 +103,11 @@ async function verify(name: string | undefined, flags: VerifyFlags): Promise<voi
   using progress = new Progress();
   const [only] = headers;
   const what = headers.length === 1 && only !== undefined ? only.id : `${headers.length} backups`;
-  progress.begin(`verifying ${what} (${describeDepth(depth)})`, expectedBytes(headers, depth));
+  const limit = describeLimit("reading", flags.downloadLimit);
+  progress.begin(
+    `verifying ${what} (${describeDepth(depth)})${limit}`,
+    expectedBytes(headers, depth),
+  );
   const request = { store, repository, headers, keys, depth, signal };
   const result = await collectVerifyResult(request, verifyBackups(request), {
     at: new Date(),
