@@ -6,11 +6,7 @@ import { inParallel } from "../repository/in-parallel.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import type { MarkState } from "../repository/mark-state.ts";
 import { readAllMarks } from "../repository/read-all-marks.ts";
-import {
-  type BackupFacts,
-  type ListedBackup,
-  listStoredBackups,
-} from "../retention/list-stored-backups.ts";
+import { type ListedBackup, listStoredBackups } from "../retention/list-stored-backups.ts";
 import { factsByMarks } from "./backup-facts.ts";
 import { mark, type MarkOptions, undeleteBackup } from "./mark-backup.ts";
 
@@ -36,8 +32,6 @@ export interface JudgedDeletion extends Deletion {
   judge: (backups: ListedBackup[]) => Decision<ListedBackup>[];
   /** Why it goes, for its mark. */
   reasonOf: (backup: ListedBackup) => string;
-  /** What is known of a backup besides what the repository tells. */
-  knownOf?: (header: BackupHeader) => BackupFacts;
 }
 
 export interface AppliedRetention {
@@ -83,17 +77,16 @@ export async function deleteUnkept(options: JudgedDeletion): Promise<AppliedRete
 /** What is there, and by database how many were deleted within a day. */
 async function readBackups(
   marks: ReadonlyMap<string, MarkState>,
-  { store, now, knownOf = () => ({}), signal }: JudgedDeletion,
+  { store, now, signal }: Deletion,
 ): Promise<{ backups: ListedBackup[]; gone: Map<string, number> }> {
   const gone = new Map<string, number>();
-  const markedOf = factsByMarks(marks);
+  const knownOf = factsByMarks(marks);
   const factsOf = (header: BackupHeader) => {
     const { instance, id, source } = header;
     const at = marks.get(`${instance}/${id}`)?.deleted?.at;
     const database = `${instance}/${source.database}`;
     if (at !== undefined && +now - +at < dayMs) gone.set(database, (gone.get(database) ?? 0) + 1);
-    const marked = markedOf(header);
-    return marked && { ...knownOf(header), ...marked };
+    return knownOf(header);
   };
   return { backups: await listStoredBackups(store, { factsOf, signal }), gone };
 }

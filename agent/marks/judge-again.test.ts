@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ListedBackup } from "../retention/list-stored-backups.ts";
-import { type DecidedGroup, factsOfGroups, judgeAgain } from "./judge-again.ts";
+import { type DecidedGroup, judgeAgain } from "./judge-again.ts";
 
 const now = new Date("2026-11-20T10:00:00.000Z");
 const day = 24 * 3600_000;
@@ -71,9 +71,12 @@ test("judgeAgain() keeps what any of two rules of one database keeps", () => {
   assert.deepEqual(goingOf(five, ...groups), ["a", "b"]);
 });
 
-test("factsOfGroups() tells what the catalog knows", () => {
-  const decisions = [{ id: "a", kept: true, verified: true, damaged: true }];
-  const factsOf = factsOfGroups([{ rules: [], decisions }]);
-  assert.deepEqual(factsOf({ id: "a" }), { verified: true, corrupted: true });
-  assert.deepEqual(factsOf({ id: "b" }), { verified: false, corrupted: false });
+test("judgeAgain() keeps the newest whole backup, and does not take a controller's word for damage", () => {
+  const damage = (group: DecidedGroup, ...ids: string[]): DecidedGroup => ({
+    ...group,
+    decisions: group.decisions.map((one) => ({ ...one, damaged: ids.includes(one.id) })),
+  });
+  const all = decided([], ["a", "b", "c", "d", "e"]);
+  assert.deepEqual(goingOf(five, damage(all, "e")), ["a", "b", "c"]);
+  assert.deepEqual(goingOf(five, damage(all, "b", "c", "d", "e")), ["b", "c", "d"]);
 });

@@ -3,12 +3,8 @@ import { DbctlError, exitCodes } from "../../core/errors.ts";
 import { createClient } from "../../core/grpc/client.ts";
 import { RetentionService } from "../../proto/gen/dbctl/v1/retention_pb.ts";
 import { openController } from "../controller-client.ts";
-import {
-  applyDecisions,
-  type HeldBack,
-  reportStates,
-  type RetentionClient,
-} from "../direct/apply-decisions.ts";
+import { applyDecisions, type HeldBack, reportStates } from "../direct/apply-decisions.ts";
+import { askDecisions, type RetentionClient } from "../direct/ask-retention.ts";
 import { type OpenedRepository, openRepositoryUrl } from "../direct/open-repository-url.ts";
 import { operatorName } from "../direct/operator.ts";
 import { formatBytes } from "../output/format.ts";
@@ -49,7 +45,7 @@ export async function applyFleetRetention(flags: FleetApplyFlags): Promise<void>
   const { repo = "", confirm, json, signal } = flags;
   using channel = await openController();
   const client = createClient(RetentionService, channel);
-  const { repositoryUrls } = await client.decideDeletions({}, { signal });
+  const { repositoryUrls } = await askDecisions(client, "", { signal });
   const outcomes: Outcome[] = [];
   for (const url of repo === "" ? repositoryUrls : [repo])
     outcomes.push(await applyIn(url, { client, flags }));
@@ -75,7 +71,7 @@ async function applyIn(url: string, { client, flags }: Parts): Promise<Outcome> 
   const { undeleteWindow: window, overLimit, confirm, signal } = flags;
   const outcome: Outcome = { url, going: [], deleted: [], heldBack: [], changed: 0 };
   try {
-    const decided = await client.decideDeletions({ repositoryUrl: url }, { signal });
+    const decided = await askDecisions(client, url, { signal });
     const opened = await openRepositoryUrl(url, { signal });
     const how = { decided, window, overLimit, confirm, now: new Date(), signal };
     const { applied, heldBack } = await applyDecisions(opened, how);

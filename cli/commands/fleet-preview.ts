@@ -1,12 +1,10 @@
 import { exitCodes } from "../../core/errors.ts";
-import { type Channel, createClient } from "../../core/grpc/client.ts";
+import { createClient } from "../../core/grpc/client.ts";
 import { formatRule, type RetentionRule } from "../../core/retention/retention-rule.ts";
 import type { PolicyFault } from "../../proto/gen/dbctl/v1/policies_pb.ts";
-import {
-  type PreviewRetentionResponse,
-  RetentionService,
-} from "../../proto/gen/dbctl/v1/retention_pb.ts";
+import { RetentionService } from "../../proto/gen/dbctl/v1/retention_pb.ts";
 import { openController } from "../controller-client.ts";
+import { askPreview } from "../direct/ask-retention.ts";
 import { fleetPreviewDocument, fleetPreviewLines } from "../output/format-fleet-preview.ts";
 import { printResult } from "../output/print-result.ts";
 
@@ -25,7 +23,11 @@ export interface FleetPreviewFlags {
 export async function previewFleet(flags: FleetPreviewFlags): Promise<void> {
   const { file, json } = flags;
   using channel = await openController();
-  const preview = await askPreview(channel, flags);
+  const { database = "", rule, signal } = flags;
+  const client = createClient(RetentionService, channel);
+  const ruleText = rule === undefined ? "" : formatRule(rule);
+  const question = { database, rule: ruleText, yaml: file?.yaml ?? "" };
+  const preview = await askPreview(client, question, { signal });
   const faults = preview.faults.map(({ line, column, message, remedy }) => {
     return { line, column, message, remedy };
   });
@@ -36,18 +38,6 @@ export async function previewFleet(flags: FleetPreviewFlags): Promise<void> {
       : fleetPreviewLines(preview);
   await printResult(document, { json, lines });
   if (faults.length > 0) process.exitCode = exitCodes["config-invalid"];
-}
-
-export async function askPreview(
-  channel: Channel,
-  { database = "", rule, file, signal }: Omit<FleetPreviewFlags, "json">,
-): Promise<PreviewRetentionResponse> {
-  const request = {
-    database,
-    rule: rule === undefined ? "" : formatRule(rule),
-    yaml: file?.yaml ?? "",
-  };
-  return await createClient(RetentionService, channel).previewRetention(request, { signal });
 }
 
 /** Each fault with its place and its remedy. */

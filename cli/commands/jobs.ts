@@ -3,7 +3,7 @@ import { DbctlError } from "../../core/errors.ts";
 import { createClient } from "../../core/grpc/client.ts";
 import { type Job, JobsService } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
 import { openController } from "../controller-client.ts";
-import { describeState, errorOf, isoOf, jobDocument } from "../output/format-job.ts";
+import { describeState, errorOf, isoOf, jobDocument, repositoryOf } from "../output/format-job.ts";
 import { printResult } from "../output/print-result.ts";
 import { jsonOption, limitOption } from "./options.ts";
 import { type JobsClient, printJobs, waitForJobs } from "./watch-jobs.ts";
@@ -80,6 +80,7 @@ async function showJob(job: Job | undefined, json: boolean): Promise<void> {
   const lines = [
     `Job ${job.id}: ${job.spec?.kind.case ?? "?"} of ${job.database}, attempt ${job.attempt}`,
     `Asked for by ${job.requestedBy} at ${isoOf(job.createdAt) ?? "?"}`,
+    `Repository: ${repositoryOf(job)}`,
     `State: ${job.state?.kind.case ?? "?"}`,
     describeState(job),
     ...(error === undefined ? [] : [`  → ${error.remedy}`]),

@@ -9,13 +9,17 @@ import {
   PoliciesService,
   type Policy,
 } from "../../proto/gen/dbctl/v1/policies_pb.ts";
-import type { PreviewRetentionResponse } from "../../proto/gen/dbctl/v1/retention_pb.ts";
+import {
+  type PreviewRetentionResponse,
+  RetentionService,
+} from "../../proto/gen/dbctl/v1/retention_pb.ts";
 import { openController } from "../controller-client.ts";
+import { askPreview } from "../direct/ask-retention.ts";
 import { fleetPreviewDocument, fleetPreviewLines } from "../output/format-fleet-preview.ts";
 import { isoOf } from "../output/format-job.ts";
 import { formatSeconds, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
-import { askPreview, faultLines, previewFleet } from "./fleet-preview.ts";
+import { faultLines, previewFleet } from "./fleet-preview.ts";
 import { jsonOption } from "./options.ts";
 
 interface ApplyFlags {
@@ -74,7 +78,9 @@ export function policiesCommand(signal: AbortSignal): Command {
       using channel = await openController();
       const client = createClient(PoliciesService, channel);
       const explained = await client.explainPolicy({ database }, { signal });
-      const preview = await askPreview(channel, { database, signal });
+      const retention = createClient(RetentionService, channel);
+      const question = { database, rule: "", yaml: "" };
+      const preview = await askPreview(retention, question, { signal });
       await printExplained(explained, { preview, json });
     });
   const preview = new Command("preview")

@@ -3,7 +3,13 @@ import type { Client } from "../../core/grpc/method-shapes.ts";
 import type { CallOptions } from "../../core/grpc/client.ts";
 import { pause } from "../../core/run-service.ts";
 import type { Job, JobsService } from "../../proto/gen/dbctl/v1/jobs_pb.ts";
-import { describeState, failureLines, hasSucceeded, jobDocument } from "../output/format-job.ts";
+import {
+  describeState,
+  failureLines,
+  hasSucceeded,
+  jobDocument,
+  repositoryOf,
+} from "../output/format-job.ts";
 import { formatTable } from "../output/format.ts";
 import { JobBoard } from "../output/job-board.ts";
 import { printResult } from "../output/print-result.ts";
@@ -31,7 +37,9 @@ export async function waitForJobs(
   const failed = ended.filter((job) => !hasSucceeded(job));
   const well = ended.length - failed.length;
   const lines = [
-    ...ended.filter(hasSucceeded).map((job) => `${job.database}: ${describeState(job)}`),
+    ...ended
+      .filter(hasSucceeded)
+      .map((job) => `${job.database} in ${repositoryOf(job)}: ${describeState(job)}`),
     `${well} of ${ended.length} succeeded.`,
     ...failureLines(failed),
   ];
@@ -78,9 +86,10 @@ export async function printJobs(jobs: readonly Job[], { json }: { json: boolean 
     job.database,
     job.state?.kind.case ?? "?",
     String(job.attempt),
+    repositoryOf(job),
     describeState(job),
   ]);
-  const head = ["JOB", "KIND", "DATABASE", "STATE", "ATTEMPT", ""];
+  const head = ["JOB", "KIND", "DATABASE", "STATE", "ATTEMPT", "REPOSITORY", ""];
   const lines = rows.length === 0 ? ["No jobs."] : formatTable([head, ...rows]);
   await printResult({ jobs: jobs.map(jobDocument) }, { json, lines });
 }

@@ -2,21 +2,17 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type AppliedRetention, deleteUnkept } from "../../agent/marks/apply-retention.ts";
 import { type BackupState, findStates } from "../../agent/marks/find-states.ts";
-import { type DecidedGroup, factsOfGroups, judgeAgain } from "../../agent/marks/judge-again.ts";
+import { type DecidedGroup, judgeAgain } from "../../agent/marks/judge-again.ts";
 import { DbctlError } from "../../core/errors.ts";
-import type { Client } from "../../core/grpc/method-shapes.ts";
-import type { CallOptions } from "../../core/grpc/client.ts";
 import { parseRule, splitRuleText } from "../../core/retention/retention-rule.ts";
 import type {
   DecideDeletionsResponse,
   FoundBackupSchema,
   RetentionGroup,
-  RetentionService,
 } from "../../proto/gen/dbctl/v1/retention_pb.ts";
+import type { RetentionClient } from "./ask-retention.ts";
 import type { OpenedRepository } from "./open-repository-url.ts";
 import { operatorName } from "./operator.ts";
-
-export type RetentionClient = Client<typeof RetentionService, CallOptions>;
 
 /** Databases of which nothing goes, because too much would go in one day. */
 export interface HeldBack {
@@ -60,7 +56,6 @@ export async function applyDecisions(
     store,
     repository: repository.id,
     judge: (backups) => judgeAgain(backups, groups, now),
-    knownOf: factsOfGroups(groups),
     reasonOf: ({ id }) => `not kept by ${policies.get(id) ?? ""}`,
     window,
     overLimit,

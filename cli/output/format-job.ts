@@ -30,6 +30,7 @@ export function jobDocument(job: Job): Record<string, unknown> {
     kind: spec?.kind.case ?? null,
     database,
     host,
+    repository: repositoryOf(job) || null,
     state: state?.kind.case ?? null,
     attempt,
     created: isoOf(createdAt),
@@ -37,6 +38,11 @@ export function jobDocument(job: Job): Record<string, unknown> {
     ...(result === undefined ? {} : { result: resultDocument(result) }),
     ...(error === undefined ? {} : { error: errorDocument(error) }),
   };
+}
+
+/** Where it stores or reads; a database may have several jobs, one for each repository. */
+export function repositoryOf({ spec }: Job): string {
+  return spec?.kind.case === undefined ? "" : spec.kind.value.repositoryUrl;
 }
 
 /** Why the job has not succeeded, when it has ended. */
@@ -170,7 +176,8 @@ export function failureLines(jobs: readonly Job[]): string[] {
     if (error === undefined) continue;
     const key = `${error.code} ${error.remedy}`;
     const group = groups.get(key) ?? { remedy: error.remedy, lines: [] };
-    group.lines.push(`  ${job.database} (job ${job.id}): ${error.message}`);
+    const where = repositoryOf(job) === "" ? "" : ` in ${repositoryOf(job)}`;
+    group.lines.push(`  ${job.database}${where} (job ${job.id}): ${error.message}`);
     groups.set(key, group);
   }
   return [...groups.values()].flatMap(({ remedy, lines }) => [...lines, `    → ${remedy}`]);

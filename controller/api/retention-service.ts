@@ -27,10 +27,11 @@ export function createRetentionService({
   now: () => Date;
 }): Implementation<typeof RetentionService, CallContext> {
   return {
-    async previewRetention({ database, rule, yaml }) {
+    async *previewRetention({ database, rule, yaml }) {
       const at = now();
       const { policies, faults } = yaml === "" ? noFile : parsePolicies(yaml, at);
-      if (faults.length > 0) return { at: timestampFromDate(at), faults };
+      yield { at: timestampFromDate(at), faults };
+      if (faults.length > 0) return;
       const wanted = {
         database,
         rule: rule === "" ? undefined : parseRule(splitRuleText(rule)),
@@ -38,30 +39,35 @@ export function createRetentionService({
       };
       const groups = await decideRetention(db, wanted, at);
       if (groups.length === 0 && database !== "") await assertKnown(db, database);
-      return {
-        at: timestampFromDate(at),
-        groups: groups.map((group) => groupMessage(group, { reasons: true })),
-      };
+      yield* inParts(groups, (group) => groupMessage(group, { reasons: true }));
     },
-    async decideDeletions({ repositoryUrl }) {
+    async *decideDeletions({ repositoryUrl }) {
       const at = now();
       const repositoryUrls = await listRepositories(db);
-      if (repositoryUrl === "") return { at: timestampFromDate(at), repositoryUrls };
+      if (repositoryUrl === "") return yield { at: timestampFromDate(at), repositoryUrls };
       if (!repositoryUrls.includes(repositoryUrl))
         throw unknownRepository(repositoryUrl, repositoryUrls);
+      const deletedIds = await listDeleted(db, repositoryUrl);
+      yield { at: timestampFromDate(at), repositoryUrls, deletedIds };
       const groups = await decideRetention(db, { repositoryUrl }, at);
-      return {
-        at: timestampFromDate(at),
-        repositoryUrls,
-        deletedIds: await listDeleted(db, repositoryUrl),
-        groups: groups.map((group) => groupMessage(group, { reasons: false })),
-      };
+      yield* inParts(groups, (group) => groupMessage(group, { reasons: false }));
     },
     async reportBackups({ repositoryUrl, backups }, { peer }) {
       const report = { repositoryUrl, backups, actor: actorOf(peer.identity) };
       return { changed: await reportBackups(db, report, now()) };
     },
   };
+}
+
+/** Groups of one message: a few hundred thousand backups are more than one message holds. */
+const part = 200;
+
+function* inParts(
+  groups: readonly JudgedGroup[],
+  toMessage: (group: JudgedGroup) => GroupInit,
+): Generator<{ groups: GroupInit[] }, void> {
+  for (let at = 0; at < groups.length; at += part)
+    yield { groups: groups.slice(at, at + part).map(toMessage) };
 }
 
 const noFile = { policies: undefined, faults: [] };

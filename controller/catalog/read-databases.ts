@@ -49,6 +49,35 @@ export async function readDatabase(db: Db, name: string): Promise<FleetDatabase 
   return (await readDatabases(db, name))[0];
 }
 
+/** A database that is there now, and its policy: without what is computed of its backups. */
+export interface ChosenDatabase extends Selectable {
+  /** host/database. */
+  name: string;
+  instanceId: string;
+  policy: AppliedPolicy | undefined;
+}
+
+/** All that were not dropped; as if these policies were applied, when they are given. */
+export async function readChosen(
+  db: Db,
+  policies?: readonly AppliedPolicy[],
+): Promise<ChosenDatabase[]> {
+  const choose = policyChooser(policies ?? (await readPolicies(db)));
+  const rows = await db.all(
+    `select d.name, d.host, d.instance, d.database, i.instance_id, i.engine,
+       i.labels as instance_labels, a.labels as agent_labels
+     from databases d ${placeJoins} where d.dropped_at is null`,
+  );
+  return rows.map((row) => {
+    const target = selectableOf(row);
+    const known = { name: text(row, "name"), instanceId: text(row, "instance_id") };
+    return { ...target, ...known, policy: choose(target) };
+  });
+}
+
+const placeJoins = `left join agents a on a.host = d.host
+  left join instances i on i.agent_id = a.id and i.name = d.instance`;
+
 /** One step in an index for each database, however many backups it has. */
 const databasesSql = `
   select d.*, i.instance_id, i.engine, i.version, i.labels as instance_labels,
@@ -58,9 +87,7 @@ const databasesSql = `
     (select max(started_at) from backups where database = d.name
        and state = 'complete' and damaged_at is null and deleted_at is null
        and verified_at is not null) as verified_at
-  from databases d
-  left join agents a on a.host = d.host
-  left join instances i on i.agent_id = a.id and i.name = d.instance
+  from databases d ${placeJoins}
   where d.dropped_at is null and (:name is null or d.name = :name)
   order by d.name`;
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -45,4 +45,37 @@ test("transaction() leaves nothing of a work that throws, and others wait for th
   await assert.rejects(failing, /disk on fire/);
   await other;
   assert.deepEqual(await it.db.all("select n from t"), [{ n: 2 }]);
+});
+
+test("migrate() keeps what an older catalog knows, and what it knew of damage and verification", async () => {
+  await using it = await scratch();
+  const first = new URL("./migrations/0001-fleet.sql", import.meta.url);
+  await it.db.script(await readFile(first, "utf8"));
+  await it.db.script(`
+    create table migrations (name text primary key, applied_at text not null) strict;
+    insert into migrations values ('0001-fleet.sql', 'then');
+    insert into jobs (id, kind, database, host, spec, state, state_document, not_before,
+      requested_by, created_at, updated_at)
+    values ('j', 'backup', 'h/d', 'h', '{"backup":{"repositoryUrl":"/srv"}}', 'succeeded', '{}',
+      '1', 'ann', '1', '1');
+    insert into backups (id, database, job_id, repository_url, state, started_at, committed_at,
+      result, verified_at, damaged_at)
+    values ('good', 'h/d', 'j', '/srv', 'complete', '1', '1', '{"instanceId":"i"}', '2', null),
+      ('bad', 'h/d', 'j', '/srv', 'complete', '1', '1', '{}', null, '3'),
+      ('new', 'h/d', 'j', '/srv', 'complete', '1', '1', '{}', null, null)`);
+  await migrate(it.db, new Date(0));
+  const rows = await it.db.all(
+    `select id, checked_at, checked_depth, damaged_depth, instance_id, deleted_at from backups
+     order by id desc`,
+  );
+  const none = { checked_at: null, checked_depth: null, damaged_depth: null, deleted_at: null };
+  const full = { ...none, checked_depth: "full" };
+  assert.deepEqual(rows, [
+    { ...none, id: "new", instance_id: "" },
+    { ...full, id: "good", checked_at: "2", instance_id: "i" },
+    { ...full, id: "bad", checked_at: "3", damaged_depth: "full", instance_id: "" },
+  ]);
+  assert.deepEqual(await it.db.all("select repository_url from jobs"), [
+    { repository_url: "/srv" },
+  ]);
 });

@@ -21,18 +21,28 @@ interface Wanted {
   database?: string;
 }
 
+/** Rows of one statement: others wait for the catalog meanwhile. */
+const page = 2000;
+
 /** All that were not deleted, the oldest first. */
 export async function readCatalogBackups(db: Db, wanted: Wanted): Promise<CatalogBackup[]> {
   const { repositoryUrl = "", database = "" } = wanted;
-  const rows = await db.all(
-    `select ${columns} from backups b left join jobs j on j.id = b.job_id
-     where b.deleted_at is null and (:repositoryUrl = '' or b.repository_url = :repositoryUrl)
-       and (:database = '' or b.database = :database or (b.instance_id <> '' and b.instance_id in
-         (select instance_id from backups where database = :database)))
-     order by b.committed_at, b.id`,
-    { repositoryUrl, database },
-  );
-  return rows.map(backupOf);
+  const found: CatalogBackup[] = [];
+  for (let after = 0; ;) {
+    const rows = await db.all(
+      `select b.rowid as position, ${columns} from backups b left join jobs j on j.id = b.job_id
+       where b.rowid > :after and b.deleted_at is null
+         and (:repositoryUrl = '' or b.repository_url = :repositoryUrl)
+         and (:database = '' or b.database = :database or (b.instance_id <> '' and b.instance_id in
+           (select instance_id from backups where database = :database)))
+       order by b.rowid limit ${page}`,
+      { repositoryUrl, database, after },
+    );
+    for (const row of rows) found.push(backupOf(row));
+    if (rows.length < page) break;
+    after = Number(rows.at(-1)?.["position"]);
+  }
+  return found.toSorted((a, b) => +a.committed - +b.committed || (a.id < b.id ? -1 : 1));
 }
 
 /** How many backups were deleted since then, by the key of their database. */

@@ -1,11 +1,11 @@
+import { setImmediate } from "node:timers/promises";
 import { breachesOfDailyLimit } from "../../core/retention/daily-limit.ts";
 import { type Decision, keepBackups } from "../../core/retention/keep-backups.ts";
 import { describeReason, type KeepReason } from "../../core/retention/keep-reason.ts";
 import type { RetentionRule } from "../../core/retention/retention-rule.ts";
-import { readDatabases } from "../catalog/read-databases.ts";
+import { type ChosenDatabase, readChosen } from "../catalog/read-databases.ts";
 import type { Db } from "../database/database.ts";
-import { type AppliedPolicy, policyChooser } from "../policies/read-policies.ts";
-import type { Selectable } from "../policies/selector.ts";
+import type { AppliedPolicy } from "../policies/read-policies.ts";
 import { type CatalogBackup, countDeleted, readCatalogBackups } from "./catalog-backup.ts";
 
 /** The backups of one database in one repository, judged on their own. */
@@ -39,26 +39,38 @@ export async function decideRetention(db: Db, wanted: Wanted, now: Date): Promis
   const all = await readCatalogBackups(db, wanted);
   const { rule, database: only = "" } = wanted;
   const groups = [...Map.groupBy(all, ({ database }) => database).values()];
-  return groups
-    .filter((group) => only === "" || group.some(({ name }) => name === only))
-    .map((group) => judgeGroup(group, { rule, live, gone, now }));
+  const judged: JudgedGroup[] = [];
+  for (const group of groups) {
+    if (only !== "" && !group.some(({ name }) => name === only)) continue;
+    judged.push(judgeGroup(group, { rule, live, gone, now }));
+    if (judged.length % breath === 0) await setImmediate();
+  }
+  return judged;
 }
 
+/** Groups that are judged in one go: heartbeats must not wait for all of them. */
+const breath = 100;
 const dayMs = 24 * 3600 * 1000;
 
-/** A database that is there now. */
-type Live = Selectable & { name: string; instanceId: string; policy?: AppliedPolicy | undefined };
+/** The policies of the databases that are there now. */
+interface Live {
+  byName: ReadonlyMap<string, ChosenDatabase>;
+  /** By the server's own id and the database's name there. */
+  byServer: ReadonlyMap<string, ChosenDatabase[]>;
+}
 
-async function readLive(db: Db, { policies }: Wanted): Promise<Live[]> {
-  const databases = await readDatabases(db);
-  if (policies === undefined) return databases;
-  const choose = policyChooser(policies);
-  return databases.map((database) => ({ ...database, policy: choose(database) }));
+async function readLive(db: Db, { policies }: Wanted): Promise<Live> {
+  const databases = await readChosen(db, policies);
+  const seen = databases.filter(({ instanceId }) => instanceId !== "");
+  return {
+    byName: new Map(databases.map((database) => [database.name, database])),
+    byServer: Map.groupBy(seen, ({ instanceId, database }) => `${instanceId}/${database}`),
+  };
 }
 
 interface Judging {
   rule: RetentionRule | undefined;
-  live: readonly Live[];
+  live: Live;
   gone: ReadonlyMap<string, number>;
   now: Date;
 }
@@ -84,13 +96,11 @@ function judgeGroup(
  * Those of the database by its name, or else of the same server under another host's name. There are
  * several when a server and its copy are both backed up: then what any of them wants is kept.
  */
-function policiesOf(backups: readonly CatalogBackup[], live: readonly Live[]): AppliedPolicy[] {
+function policiesOf(backups: readonly CatalogBackup[], live: Live): AppliedPolicy[] {
   const names = new Set(backups.map(({ name }) => name));
-  const ids = new Set(backups.map((one) => `${one.instanceId}/${one.databaseName}`));
-  const own = live.filter(({ name }) => names.has(name));
-  const same = live.filter(
-    ({ instanceId, database }) => instanceId !== "" && ids.has(`${instanceId}/${database}`),
-  );
+  const servers = new Set(backups.map((one) => `${one.instanceId}/${one.databaseName}`));
+  const own = [...names].flatMap((name) => live.byName.get(name) ?? []);
+  const same = [...servers].flatMap((server) => live.byServer.get(server) ?? []);
   const policies = (own.length > 0 ? own : same).map(({ policy }) => policy);
   // A database that nobody manages any more wants nothing to be deleted.
   if (policies.includes(undefined)) return [];

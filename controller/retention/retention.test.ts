@@ -59,8 +59,8 @@ type Service = Awaited<ReturnType<typeof openHistory>>["service"];
 
 async function preview(service: Service, request: { database?: string; rule?: string } = {}) {
   const message = create(PreviewRetentionRequestSchema, request);
-  const { groups = [] } = await service.previewRetention(message, context);
-  return groups as RetentionGroup[];
+  const parts = await Array.fromAsync(service.previewRetention(message, context));
+  return parts.flatMap(({ groups = [] }) => groups as RetentionGroup[]);
 }
 
 function goingOf(groups: readonly Pick<RetentionGroup, "decisions">[]): string[] {
@@ -104,12 +104,14 @@ test("a preview of a file of policies judges by them, and tells its faults", asy
   const { fleet, service } = await openHistory(ids(4));
   await using _ = fleet;
   const ask = (yaml: string) =>
-    service.previewRetention(create(PreviewRetentionRequestSchema, { yaml }), context);
-  const { groups } = await ask(`${goldPolicy}  retention: { keep_last: 1 }\n`);
-  assert.deepEqual(goingOf(groups as RetentionGroup[]), ["b1", "b2", "b3"]);
-  const { faults, groups: none } = await ask("- name: gold");
-  assert.ok((faults ?? []).length > 0);
-  assert.equal(none, undefined);
+    Array.fromAsync(
+      service.previewRetention(create(PreviewRetentionRequestSchema, { yaml }), context),
+    );
+  const [, part] = await ask(`${goldPolicy}  retention: { keep_last: 1 }\n`);
+  assert.deepEqual(goingOf((part?.groups ?? []) as RetentionGroup[]), ["b1", "b2", "b3"]);
+  const [first, ...others] = await ask("- name: gold");
+  assert.ok((first?.faults ?? []).length > 0);
+  assert.deepEqual(others, []);
 });
 
 test("copies in two repositories are judged on their own", async () => {
@@ -122,12 +124,15 @@ test("copies in two repositories are judged on their own", async () => {
   await using _ = fleet;
   assert.deepEqual(goingOf(await preview(service)), ["b1"]);
   const decide = async (repositoryUrl: string) =>
-    await service.decideDeletions(create(DecideDeletionsRequestSchema, { repositoryUrl }), context);
-  const names = await decide("");
-  assert.deepEqual([names.repositoryUrls, names.groups], [[far, "/backups/gold"], undefined]);
-  const gold = (await decide("/backups/gold")).groups as RetentionGroup[];
-  assert.deepEqual(goingOf(gold), ["b1"]);
-  assert.deepEqual(goingOf((await decide(far)).groups as RetentionGroup[]), []);
+    await Array.fromAsync(
+      service.decideDeletions(create(DecideDeletionsRequestSchema, { repositoryUrl }), context),
+    );
+  const going = async (repositoryUrl: string) =>
+    goingOf((await decide(repositoryUrl)).flatMap(({ groups = [] }) => groups as RetentionGroup[]));
+  const [names, ...none] = await decide("");
+  assert.deepEqual([names?.repositoryUrls, none], [[far, "/backups/gold"], []]);
+  assert.deepEqual(await going("/backups/gold"), ["b1"]);
+  assert.deepEqual(await going(far), []);
   await assert.rejects(decide("/elsewhere"), { code: "repository-unknown" });
 });
 
