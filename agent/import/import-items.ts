@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { DbctlError } from "../../core/errors.ts";
 import { unreachable } from "../../core/unreachable.ts";
+import { retryDeadlocks } from "../engines/retry-deadlocks.ts";
 import type { ScriptSession, ScriptStatement, ScriptTarget } from "../engines/script-target.ts";
 import { type DatabaseNames, isSystemDatabase } from "./database-names.ts";
 import { ImportLanes } from "./import-lanes.ts";
@@ -36,8 +37,6 @@ const gatheredBytes = 256 << 10;
 const mostGathered = 500;
 /** What is looked at of a statement to tell whether it is wanted. */
 const headBytes = 4000;
-/** How often a statement is tried that met a deadlock or a lock. */
-const mostTries = 10;
 
 /** Runs what a dump holds, in its order where that matters, and stops at the first failure. */
 export async function importItems(
@@ -197,15 +196,12 @@ class ImportRun implements AsyncDisposable {
     this.imported.rows += taken;
   }
 
-  /** Sessions side by side may meet in a deadlock; the statement of which changed nothing. */
-  async #retry(run: () => Promise<void>): Promise<void> {
-    for (let tries = 1; ; tries++)
-      try {
-        return await run();
-      } catch (error) {
-        const mayTry = error instanceof DbctlError && error.code === "busy" && error.retryable;
-        if (!mayTry || tries === mostTries) throw error;
-      }
+  /** Sessions side by side may meet in a deadlock; a statement that did has changed nothing. */
+  #retry(run: () => Promise<void>): Promise<void> {
+    const { signal } = this.#importing;
+    const isDeadlock = (error: unknown) =>
+      error instanceof DbctlError && error.code === "busy" && error.retryable;
+    return retryDeadlocks(run, { isDeadlock, signal });
   }
 
   /** `run line 12 of dump.sql (CREATE TABLE …)`. */

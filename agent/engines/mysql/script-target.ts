@@ -1,5 +1,6 @@
 import { DbctlError } from "../../../core/errors.ts";
 import type { Waiting } from "../engine.ts";
+import { retryDeadlocks } from "../retry-deadlocks.ts";
 import type {
   RunOptions,
   ScriptServer,
@@ -72,21 +73,17 @@ async function run(session: Session, sql: Uint8Array, { act, signal }: RunOption
   }
 }
 
-const deadlockLimit = 10;
 /** ER_LOCK_DEADLOCK: the whole transaction is rolled back, so that it can begin again. */
 const deadlock = 1213;
 
-async function runAll(
+function runAll(
   session: Session,
   statements: readonly ScriptStatement[],
   { signal }: Waiting,
 ): Promise<void> {
-  for (let deadlocks = 1; ; deadlocks++)
-    try {
-      return await runTogether(session, statements, signal);
-    } catch (error) {
-      if (errnoOf(error) !== deadlock || deadlocks === deadlockLimit) throw error;
-    }
+  const isDeadlock = (error: unknown) => errnoOf(error) === deadlock;
+  const run = () => runTogether(session, statements, signal);
+  return retryDeadlocks(run, { isDeadlock, signal });
 }
 
 async function runTogether(

@@ -5,6 +5,7 @@ import type {
   ScriptTarget,
 } from "../script-target.ts";
 import type { Waiting } from "../engine.ts";
+import { retryDeadlocks } from "../retry-deadlocks.ts";
 import { copyIn } from "./copy-in.ts";
 import { maintenanceOf } from "./create-database.ts";
 import { encodeMessage, uint32, violation } from "./messages.ts";
@@ -110,19 +111,14 @@ function run(session: PostgresSession, sql: Uint8Array, options: StatementOption
   });
 }
 
-const deadlockLimit = 10;
-
-async function runAll(
+function runAll(
   session: PostgresSession,
   statements: readonly ScriptStatement[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (let deadlocks = 1; ; deadlocks++)
-    try {
-      return await runTogether(session, statements, signal);
-    } catch (error) {
-      if (sqlstateOf(error) !== "40P01" || deadlocks === deadlockLimit) throw error;
-    }
+  const isDeadlock = (error: unknown) => sqlstateOf(error) === "40P01";
+  const run = () => runTogether(session, statements, signal);
+  return retryDeadlocks(run, { isDeadlock, signal });
 }
 
 /** Sent at once with one Sync behind all, they are one transaction. Manual, "Pipelining". */
