@@ -3,6 +3,7 @@ import { inParallel } from "../repository/in-parallel.ts";
 import { foldMarks, type MarkState } from "../repository/mark-state.ts";
 import {
   controlFolder,
+  markKey,
   marksPrefix,
   recipientsKey,
   recipientsPrefix,
@@ -84,10 +85,11 @@ async function checkLists(
   store: ObjectStore,
   { keys, facts, repository, signal }: Reading & { keys: string[] },
 ): Promise<void> {
-  const there = new Set(keys);
-  for (const n of keys.keys())
-    if (!there.has(recipientsKey(n + 1)))
-      facts.findings.push(damageAt(recipientsKey(n + 1), ["missing", "a later list is there"]));
+  const gaps = missingKeys(
+    keys.map((key) => ({ key })),
+    recipientsKey,
+  );
+  facts.findings.push(...gaps.map((key) => damageAt(key, ["missing", "a later list is there"])));
   for (const key of keys)
     await judge(facts, key, async () => {
       const list = parseRecipientList(
@@ -99,6 +101,22 @@ async function checkLists(
       else if (recipientsKey(list.number) !== key)
         facts.findings.push(damageAt(key, ["swapped", what]));
     });
+}
+
+/** So many gaps of one count are named: whoever makes one up must not fill our memory. */
+const mostGaps = 100;
+
+/** Keys that are counted from 1 without a gap, and come in order: those that are not there. */
+function missingKeys(
+  infos: readonly { key: string }[],
+  keyOf: (number: number) => string,
+): string[] {
+  const there = new Set(infos.map(({ key }) => key));
+  const last = Number(infos.at(-1)?.key.slice(-8) ?? 0);
+  const gaps: string[] = [];
+  for (let number = 1; number < last && gaps.length < mostGaps; number++)
+    if (!there.has(keyOf(number))) gaps.push(keyOf(number));
+  return gaps;
 }
 
 async function takeRemoval(
@@ -121,6 +139,9 @@ async function takeMarks(
 ): Promise<void> {
   const [instance = "", id = ""] = name.split("/");
   const place = { repository, instance, id };
+  const gaps = missingKeys(infos, (number) => markKey(place, number));
+  facts.findings.push(...gaps.map((key) => damageAt(key, ["missing", "a later mark is there"])));
+  if (gaps.length > 0) return;
   await judge(facts, marksPrefix(place), async () => {
     facts.marks.set(name, foldMarks(await readChain(store, { place, infos, signal })));
   });
@@ -134,11 +155,7 @@ async function judge(facts: ControlFacts, object: string, read: () => Promise<vo
     if (!isDamage(error)) throw error;
     const [, named = object] = /^Cannot read (\S+): /.exec(error.message) ?? [];
     const what = damageOf(named, error);
-    const kind = what.startsWith("it is of another repository")
-      ? "foreign"
-      : what.endsWith("is missing")
-        ? "missing"
-        : "flipped";
+    const kind = what.startsWith("it is of another repository") ? "foreign" : "flipped";
     facts.findings.push(damageAt(named, [kind, what]));
   }
 }
