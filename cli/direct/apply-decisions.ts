@@ -105,7 +105,7 @@ function breachesOf({ breaches, decisions }: AppliedRetention): HeldBack[] {
 interface Report {
   url: string;
   decided: DecideDeletionsResponse;
-  client: RetentionClient;
+  client: Pick<RetentionClient, "reportBackups">;
   signal: AbortSignal;
 }
 
