@@ -167,6 +167,14 @@ describe("a host that may only create objects below its own instance", () => {
       (all as { backup: string }[]).map(({ backup }) => backup),
       backups,
     );
+    const { findings } = await onRestorer.ok("repo", "check", repo, "--identity", identity());
+    const over = (findings as { object: string; what: string }[]).filter(({ what }) =>
+      what.startsWith("later versions on top of it: 1"),
+    );
+    assert.deepEqual(
+      over.map(({ object }) => `backups/${object}`).toSorted(),
+      own.map(({ Key = "" }) => Key).toSorted(),
+    );
   });
 
   test("has made backups that restore exactly, for who holds the identity", async () => {
