@@ -10,7 +10,8 @@ export type AlertKind =
   | "rpo_violation"
   | "copies_missing"
   | "agent_offline"
-  | "backup_failed";
+  | "backup_failed"
+  | "verify_failed";
 
 /** Something that is wrong now. */
 export interface Condition {
@@ -34,6 +35,7 @@ export async function findConditions(db: Db, now: Date): Promise<Condition[]> {
     ...databases.flatMap((database) => copiesCondition(database, now)),
     ...(await offlineConditions(db, now)),
     ...(await failedConditions(db, databases)),
+    ...(await damagedConditions(db, databases)),
   ];
 }
 
@@ -124,6 +126,26 @@ async function failedConditions(db: Db, databases: readonly FleetDatabase[]): Pr
   });
   // One alert for each database, whichever repository: that of the first.
   return [...new Map(failures.map((failure) => [failure.object, failure])).values()];
+}
+
+/** Databases of which a backup is damaged, until it is looked at again and whole, or deleted. */
+async function damagedConditions(
+  db: Db,
+  databases: readonly FleetDatabase[],
+): Promise<Condition[]> {
+  const rows = await db.all(
+    `select database, count(*) as count, max(id) as newest from backups
+     where damaged_at is not null and deleted_at is null group by database`,
+  );
+  const byName = new Map(databases.map((database) => [database.name, database]));
+  return rows.flatMap((row): Condition[] => {
+    const database = byName.get(String(row["database"]));
+    if (database === undefined) return [];
+    const count = Number(row["count"]);
+    const others = count > 1 ? `, and ${count - 1} more` : "";
+    const message = `Backup ${String(row["newest"])} of ${database.name} is damaged${others}: dbctl backups show tells what is wrong`;
+    return [{ kind: "verify_failed", severity: "critical", message, ...placeOf(database) }];
+  });
 }
 
 function placeOf({ name, host, instance, database }: FleetDatabase) {

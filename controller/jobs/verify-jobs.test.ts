@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { findConditions } from "../alerts/find-conditions.ts";
 import { requireBackup } from "../catalog/read-backups.ts";
 import { readDatabase } from "../catalog/read-databases.ts";
 import { recoverability } from "../recoverability/recoverability.ts";
@@ -45,6 +46,11 @@ async function levelOf(fleet: ScratchFleet): Promise<string> {
   return recoverability(database.coverage, fleet.now()).level;
 }
 
+async function alertsOf({ db, now }: ScratchFleet): Promise<string[]> {
+  const kinds = (await findConditions(db, now())).map(({ kind }) => kind);
+  return kinds.filter((kind) => kind === "verify_failed");
+}
+
 test("what a look found is kept with its depth, its bytes and the controller's time", async () => {
   await using fleet = await openBackedUp();
   const dispatched = fleet.now();
@@ -62,12 +68,14 @@ test("a damaged backup is not recoverable from, until a close enough look finds 
   await verify(fleet, "full", { damages: ["packs/x: flipped"] });
   assert.equal(await levelOf(fleet), "none");
   assert.equal((await fleet.events()).at(-1), "verification_failed");
+  assert.deepEqual(await alertsOf(fleet), ["verify_failed"]);
   await verify(fleet, "quick");
   const { damaged, damages, checkedDepth } = await requireBackup(fleet.db, "b1");
   assert.deepEqual([damaged, damages, checkedDepth], [true, ["packs/x: flipped"], "quick"]);
   assert.equal(await levelOf(fleet), "none");
   await verify(fleet, "full");
   assert.equal(await levelOf(fleet), "verified");
+  assert.deepEqual(await alertsOf(fleet), []);
 });
 
 test("an agent that knows no depths has looked at everything; one that looked otherwise failed", async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { makeScratchFolder } from "../fixtures/scratch-folder.ts";
 import { commitOrder } from "./commit-order.ts";
 import { deletion } from "./deletion.ts";
+import { fleet } from "./fleet.ts";
 import type { Mutation } from "./mutation.ts";
 import { packing } from "./packing.ts";
 
@@ -15,7 +16,7 @@ import { packing } from "./packing.ts";
 // that watch over it are run there.
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const mutations: readonly Mutation[] = [...packing, ...commitOrder, ...deletion];
+const mutations: readonly Mutation[] = [...packing, ...commitOrder, ...deletion, ...fleet];
 
 describe("the tests find", { concurrency: 2 }, () => {
   for (const mutation of mutations)
@@ -37,7 +38,14 @@ test("there are at least 20 defects, each of its own", () => {
 
 async function copySources() {
   const tree = await makeScratchFolder("mutation");
-  for (const name of ["core", "agent", "proto", "package.json", "integration/fixtures"])
+  for (const name of [
+    "core",
+    "agent",
+    "controller",
+    "proto",
+    "package.json",
+    "integration/fixtures",
+  ])
     await cp(join(root, name), join(tree.path, name), { recursive: true });
   await symlink(join(root, "node_modules"), join(tree.path, "node_modules"));
   return tree;

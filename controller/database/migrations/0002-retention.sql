@@ -37,6 +37,8 @@ alter table backups add column instance_id text
 create index backups_by_instance on backups (instance_id);
 create index backups_by_deletion on backups (deleted_at) where deleted_at is not null;
 create index backups_by_job on backups (job_id);
+create index damaged_backups on backups (database)
+  where damaged_at is not null and deleted_at is null;
 create index backups_removed on backups (removed_at) where removed_at is not null;
 
 alter table jobs add column repository_url text generated always as (coalesce(
