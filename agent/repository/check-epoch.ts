@@ -59,7 +59,8 @@ export async function* checkEpoch(check: EpochCheck): AsyncGenerator<EpochCheckE
   const found: FoundDamage[] = [];
   const there = await sizesOf(check);
   const source = { ...check, codec: new ChunkCodec(check.epoch) };
-  for (const pack of frames.packs)
+  // A pack whose maps are damaged is looked at as far as that goes without them.
+  for (const pack of new Set([...packs.keys(), ...frames.packs]))
     for await (const event of checkPack(source, { pack, expected: packs, there, frames }))
       if ("how" in event) found.push(event);
       else yield { kind: "progress", object: packKey(check.epoch, pack), ...event };
@@ -188,11 +189,12 @@ async function whomItHits(check: EpochCheck, found: FoundDamage[]): Promise<Epoc
   for (const header of damages.length === 0 ? [] : check.headers) {
     if (!header.packs.some(({ pack }) => packs.has(pack)) && !damages.some((one) => one.unlisted))
       continue;
-    const streams = await streamsHit(check, header, packs);
+    const { streams, isSure } = await streamsHit(check, header, packs);
     for (const damage of damages) {
       const hit = streams.get(damage);
       const lists = header.packs.some(({ pack }) => pack === damage.pack);
-      if (hit !== undefined || (lists && !damage.losesChunks))
+      const mayLose = !isSure && damage.offset === undefined;
+      if (hit !== undefined || (lists && (mayLose || !damage.losesChunks)))
         damage.backups.push({ id: header.id, streams: hit ?? [] });
     }
   }
@@ -205,16 +207,20 @@ async function whomItHits(check: EpochCheck, found: FoundDamage[]): Promise<Epoc
   });
 }
 
+/** `isSure`: all of the backup's maps could be read. */
 async function streamsHit(
   { open }: EpochCheck,
   header: BackupHeader,
   packs: ReadonlyMap<string, FoundDamage[]>,
-): Promise<Map<FoundDamage, number[]>> {
+): Promise<{ streams: Map<FoundDamage, number[]>; isSure: boolean }> {
   const hit = new Map<FoundDamage, Set<number>>();
+  let isSure = true;
   try {
     const backup = await open(header);
     for (const stream of backup.streams) {
-      for (const { pack, offset } of (await readable(backup, stream)) ?? [])
+      const chunks = await readable(backup, stream);
+      isSure &&= chunks !== undefined;
+      for (const { pack, offset } of chunks ?? [])
         for (const damage of packs.get(pack) ?? [])
           if (damage.losesChunks && (damage.offset === undefined || damage.offset === offset))
             hit.set(damage, (hit.get(damage) ?? new Set()).add(stream));
@@ -222,8 +228,10 @@ async function streamsHit(
   } catch (error) {
     // The manifest itself was named before.
     if (!isDamage(error)) throw error;
+    isSure = false;
   }
-  return new Map(hit.entries().map(([damage, streams]) => [damage, [...streams]]));
+  const streams = new Map(hit.entries().map(([damage, numbers]) => [damage, [...numbers]]));
+  return { streams, isSure };
 }
 
 /** The chunks of a stream, unless its map is damaged, which was said before. */

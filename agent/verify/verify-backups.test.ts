@@ -133,6 +133,23 @@ test("verifyBackups() at quick needs no key and reads no pack", async () => {
   );
 });
 
+test("verifyBackups() names lost packs whose map is lost as well", async () => {
+  await using scratch = await makeThree();
+  const third = scratch.headers[2];
+  assert.ok(third);
+  const lost = [
+    `7312/backups/${third.id}/map-0`,
+    ...third.packs.map(({ pack }) => `7312/packs/${third.epoch}/${pack}`),
+  ];
+  for (const key of lost) scratch.objects.delete(key);
+  const { damages, backups } = await verify(scratch, scratch.headers);
+  assert.deepEqual(new Set(damages.map(({ object }) => object)), new Set(lost));
+  assert.deepEqual(
+    backups.map(({ restorable }) => restorable),
+    ["whole", "whole", "no"],
+  );
+});
+
 test("verifyBackups() goes on with the other epochs when the key of one is lost", async () => {
   await using scratch = await makeThree();
   const key = `7312/epochs/${scratch.headers[0]?.epoch}.age`;
