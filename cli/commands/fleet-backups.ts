@@ -1,7 +1,7 @@
-import { DbctlError } from "../../core/errors.ts";
 import { createClient } from "../../core/grpc/client.ts";
 import { type Backup, BackupsService } from "../../proto/gen/dbctl/v1/backups_pb.ts";
 import { openController } from "../controller-client.ts";
+import { readFleetBackup } from "../direct/grant-key.ts";
 import { isoOf } from "../output/format-job.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
 import { printResult } from "../output/print-result.ts";
@@ -41,14 +41,9 @@ export async function listFleetBackups({
 }
 
 /** Shows one backup as the catalog knows it; what is in it, only its key can show. */
-export async function showFleetBackup(id: string, { json, signal }: Options): Promise<void> {
+export async function showFleetBackup(name: string, { json, signal }: Options): Promise<void> {
   using channel = await openController();
-  const client = createClient(BackupsService, channel);
-  const { backup } = await client.getBackup({ id }, { signal });
-  if (backup === undefined)
-    throw new DbctlError("protocol-violated", "Cannot show the backup: the answer holds none", {
-      remedy: "Bring dbctl and the controller to one version",
-    });
+  const backup = await readFleetBackup(channel, name, { signal });
   const document = { ...backupDocument(backup), kept_because: backup.keptBecause };
   await printResult(document, { json, lines: backupLines(backup) });
 }

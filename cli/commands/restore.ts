@@ -50,7 +50,7 @@ type DirectFlags = RestoreFlags & { repo: string; signal: AbortSignal };
 export function restoreCommand(signal: AbortSignal): Command {
   return new Command("restore")
     .description("Restores a backup into a database, and proves every table by its digest.")
-    .argument("<backup>", "an id; of a repository also latest, or host/db:latest")
+    .argument("<backup>", "an id or host/db:latest; of a repository also latest")
     .addOption(directRepoOption)
     .addOption(identityOption)
     .addOption(passphraseOption)

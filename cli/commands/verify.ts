@@ -45,7 +45,7 @@ export function verifyCommand(signal: AbortSignal): Command {
     .description(
       "Reads, opens and hashes everything that backups refer to, and names what is damaged.",
     )
-    .argument("[backup]", "an id; of a repository also latest, host/db:latest, host/db, or host/")
+    .argument("[backup]", "an id or host/db:latest; of a repository also latest, host/db, or host/")
     .addOption(directRepoOption)
     .option("--instance <id>", "with --repo: all backups of a server")
     .option("--all", "with --repo: all backups of the repository", false)

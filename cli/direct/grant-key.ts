@@ -4,7 +4,8 @@ import { findBackup } from "../../agent/repository/list-backups.ts";
 import { readEpochFile } from "../../agent/repository/open-backup.ts";
 import { openRepository } from "../../agent/repository/open-repository.ts";
 import { DbctlError } from "../../core/errors.ts";
-import { type Channel, createClient } from "../../core/grpc/client.ts";
+import { type CallOptions, type Channel, createClient } from "../../core/grpc/client.ts";
+import type { Client } from "../../core/grpc/method-shapes.ts";
 import { AgentsService } from "../../proto/gen/dbctl/v1/agents_pb.ts";
 import { type Backup, BackupsService } from "../../proto/gen/dbctl/v1/backups_pb.ts";
 import { type KeyFlags, unlock } from "./held-keys.ts";
@@ -22,15 +23,32 @@ interface GrantOptions {
   signal: AbortSignal;
 }
 
-/** The backup of the catalog that has this id. */
+/** The backup of the catalog of this id; of `host/database:latest` the newest that is not damaged. */
 export async function readFleetBackup(
   channel: Channel,
-  id: string,
+  name: string,
   { signal }: { signal: AbortSignal },
 ): Promise<Backup> {
-  const { backup } = await createClient(BackupsService, channel).getBackup({ id }, { signal });
-  if (backup === undefined) throw unknownBackup(id);
+  const client = createClient(BackupsService, channel);
+  const database = /^(.+):latest$/.exec(name)?.[1];
+  const id = database === undefined ? name : await newestOf(client, database, { signal });
+  const { backup } = await client.getBackup({ id }, { signal });
+  if (backup === undefined) throw unknownBackup(name);
   return backup;
+}
+
+/** So many damaged ones in a row are worth a person's look. */
+const looked = 100;
+
+async function newestOf(
+  client: Client<typeof BackupsService, CallOptions>,
+  database: string,
+  { signal }: { signal: AbortSignal },
+): Promise<string> {
+  const { backups } = await client.listBackups({ database, limit: looked }, { signal });
+  const newest = backups.find(({ damaged }) => !damaged);
+  if (newest === undefined) throw unknownBackup(`${database}:latest`);
+  return newest.id;
 }
 
 /**
