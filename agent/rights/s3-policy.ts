@@ -61,10 +61,20 @@ function statementsOf(request: RightsRequest, options: { isForBucket: boolean })
  * there, as in every bucket with access lists, an object's uploader owns it and may read it.
  */
 const others = [
-  ...["s3:Get*", "s3:List*", "s3:Delete*", "s3:Abort*", "s3:Restore*"],
-  ...["s3:PutObjectAcl", "s3:PutObjectVersionAcl", "s3:PutObjectTagging"],
-  ...["s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention"],
-  ...["s3:PutBucket*", "s3:PutLifecycleConfiguration", "s3:PutReplicationConfiguration"],
+  "s3:Get*",
+  "s3:List*",
+  "s3:Delete*",
+  "s3:Abort*",
+  "s3:Restore*",
+  "s3:PutObjectAcl",
+  "s3:PutObjectVersionAcl",
+  "s3:PutObjectTagging",
+  "s3:PutObjectRetention",
+  "s3:PutObjectLegalHold",
+  "s3:BypassGovernanceRetention",
+  "s3:PutBucket*",
+  "s3:PutLifecycleConfiguration",
+  "s3:PutReplicationConfiguration",
 ];
 
 /**

@@ -80,7 +80,9 @@ async function* listFolders(
 }
 
 function versionsOf(remote: Remote): Pick<ObjectStore, "overwritten" | "keepsVersions"> {
-  const { overwrittenPage, keepsVersions } = remote.client;
+  const { client } = remote;
+  const overwrittenPage = client.overwrittenPage?.bind(client);
+  const keepsVersions = client.keepsVersions?.bind(client);
   if (overwrittenPage === undefined || keepsVersions === undefined) return {};
   return {
     async keepsVersions({ signal }) {
