@@ -1,4 +1,5 @@
 import { DbctlError } from "../../core/errors.ts";
+import { findEpochFile } from "../repository/find-epoch-file.ts";
 import { removedKey, repositoryKey } from "../repository/object-key.ts";
 import { openRepository, type RepositoryInfo } from "../repository/open-repository.ts";
 import { parseKey } from "../repository/parse-key.ts";
@@ -35,16 +36,23 @@ export async function openCopy(stores: Stores): Promise<"complete" | "begun"> {
 /** Without repository.json, the names of epochs and backups tell whose they are: they are random. */
 async function refuseStrangers({ from, to, signal }: Stores): Promise<void> {
   for await (const { key } of to.list("", { signal })) {
-    const parsed = parseKey(key);
-    if (parsed !== undefined && parsed.kind !== "manifest" && parsed.kind !== "epoch") continue;
-    const isOurs =
-      parsed !== undefined &&
-      ((await from.head(key, { signal })) !== undefined ||
-        (parsed.kind === "manifest" &&
-          (await from.head(removedKey(parsed), { signal })) !== undefined));
-    if (isOurs) continue;
+    if (await isOurs(from, key, { signal })) continue;
     throw new DbctlError("target-not-empty", `Cannot copy to ${to.url}: it holds ${key}`, {
       remedy: "Name a place that is empty, or that holds a copy of the same repository",
     });
   }
+}
+
+/** What a rotation or a prune has removed from the source since is ours as well. */
+async function isOurs(
+  from: ObjectStore,
+  key: string,
+  { signal }: { signal: AbortSignal },
+): Promise<boolean> {
+  const parsed = parseKey(key);
+  if (parsed === undefined) return false;
+  if (parsed.kind === "epoch") return (await findEpochFile(from, parsed, { signal })) !== undefined;
+  if (parsed.kind !== "manifest") return true;
+  const known = [key, removedKey(parsed)].map((one) => from.head(one, { signal }));
+  return (await Promise.all(known)).some((found) => found !== undefined);
 }

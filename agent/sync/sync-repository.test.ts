@@ -431,6 +431,23 @@ test("syncRepository() keeps what was undeleted in the copy alone", async () => 
   assert.match(kept[0]?.what ?? "", /undeleted in the copy/);
 });
 
+test("syncRepository() goes on with a copy though the source's keys were sealed anew meanwhile", async () => {
+  await using scratch = await makeThree();
+  const objects = new Map<string, Uint8Array>();
+  const to = createMemoryStore(objects);
+  await sync(scratch, to);
+  objects.delete("repository.json");
+  for (const { instance, epoch } of scratch.headers) {
+    const own = `${instance}/epochs/${epoch}.age`;
+    const bytes = scratch.objects.get(own);
+    if (bytes !== undefined) scratch.objects.set(resealedKey({ instance, epoch }, 1), bytes);
+    scratch.objects.delete(own);
+  }
+  assert.deepEqual((await sync(scratch, to)).failures, []);
+  assert.ok(objects.has("repository.json"));
+  await assertWhole(scratch, to);
+});
+
 test("syncRepository() copies the later sealings of an epoch's key, and does without the first", async () => {
   await using scratch = await makeThree();
   for (const { instance, epoch } of scratch.headers) {
