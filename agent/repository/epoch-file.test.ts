@@ -3,6 +3,7 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { generateHybridIdentity, identityToRecipient } from "age-encryption";
 import { Secret } from "../../core/secret.ts";
 import { makeScratchFolder } from "../../integration/fixtures/scratch-folder.ts";
 import { encrypterFor, type EpochFile, openEpochFile, sealEpochFile } from "./epoch-file.ts";
@@ -43,8 +44,10 @@ test("openEpochFile() tells a wrong identity from a damaged file", async () => {
   await assert.rejects(openEpochFile(end, a.identity, "x.age"), { code: "repository-damaged" });
 });
 
-test("encrypterFor() refuses what is no recipient", () => {
-  for (const recipients of [[], ["age1nonsense"], ["ssh-ed25519 AAAA"], [""]])
+test("encrypterFor() refuses what is no recipient, and what no identity of ours opens", async () => {
+  const hybrid = await identityToRecipient(await generateHybridIdentity());
+  assert.match(hybrid, /^age1pq1/);
+  for (const recipients of [[], ["age1nonsense"], ["ssh-ed25519 AAAA"], [""], [hybrid]])
     assert.throws(() => encrypterFor(recipients), { code: "config-invalid" });
 });
 

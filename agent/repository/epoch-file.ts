@@ -25,15 +25,22 @@ export async function sealEpochFile(file: EpochFile, recipients: string[]): Prom
   return await encrypterFor(recipients).encrypt(JSON.stringify(file));
 }
 
-/** `config-invalid` unless each is an age recipient and there is at least one. */
+/** An age X25519 recipient: 32 bytes and a checksum in Bech32. */
+const x25519Recipient = /^age1[02-9ac-hj-np-z]{58}$/;
+
+/**
+ * `config-invalid` unless each is an age X25519 recipient and there is at least one. What other
+ * recipients can open (post-quantum ones, plugins), no identity file of ours would.
+ */
 export function encrypterFor(recipients: string[]): Encrypter {
   const encrypter = new Encrypter();
   if (recipients.length === 0) throw invalid("no key is named to seal for");
   for (const recipient of recipients) {
     try {
+      if (!x25519Recipient.test(recipient)) throw new SyntaxError("it is of another kind");
       encrypter.addRecipient(recipient);
     } catch (cause) {
-      throw invalid(`"${recipient}" is no age recipient`, cause);
+      throw invalid(`"${recipient}" is no age X25519 recipient`, cause);
     }
   }
   return encrypter;
