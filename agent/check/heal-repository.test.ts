@@ -13,6 +13,8 @@ import {
 } from "../../integration/fixtures/scratch-repository.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import { encodeHeader } from "../repository/manifest-bytes.ts";
+import { markKey } from "../repository/object-key.ts";
+import { type NewMark, putMark } from "../repository/put-mark.ts";
 import { loadState } from "../repository/state-file.ts";
 import { createMemoryStore } from "../store/memory/memory-store.ts";
 import { checkRepository } from "./check-repository.ts";
@@ -202,4 +204,44 @@ test("healRepository() leaves no temporary file behind", async () => {
     (await readdir(tmpdir())).filter((name) => name.startsWith("dbctl-heal-")),
     [],
   );
+});
+
+test("healRepository() takes no deletion over that only the copy knows of", async () => {
+  for (const said of ["delete", "release", "remove"] as const) {
+    await using scratch = await makeTwo();
+    const [header] = scratch.headers;
+    assert.ok(header);
+    const add = (mark: NewMark, objects = scratch.objects) =>
+      putMark(createMemoryStore(objects), header, {
+        decide: () => mark,
+        by: "ann",
+        now: new Date(),
+        signal,
+      });
+    await add({ mark: "hold", reason: "" });
+    const copied = new Map(scratch.objects);
+    await add({ mark: "tag", tag: "a", reason: "" });
+    const here = markKey(header, 2);
+    flip(scratch.objects, here, 0);
+    await add({ mark: said, reason: "", ...(said === "delete" ? { window: 0 } : {}) }, copied);
+    const [healed] = await heal({ ...scratch, copied });
+    assert.deepEqual([healed?.object, healed?.state], [here, "not-healed"], said);
+  }
+});
+
+test("healRepository() puts a mark back when a later one proves it", async () => {
+  await using scratch = await makeTwo();
+  const [header] = scratch.headers;
+  assert.ok(header);
+  const options = { by: "ann", now: new Date(), signal };
+  for (const mark of [
+    { mark: "delete" as const, window: 60, reason: "" },
+    { mark: "undelete" as const, reason: "" },
+  ])
+    await putMark(scratch.store, header, { ...options, decide: () => mark });
+  const copied = new Map(scratch.objects);
+  scratch.objects.delete(markKey(header, 1));
+  const [healed] = await heal({ ...scratch, copied });
+  assert.equal(healed?.state, "healed");
+  assertHealed({ ...scratch, copied });
 });

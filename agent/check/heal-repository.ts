@@ -77,7 +77,7 @@ async function whatIsKnown(
         if (header.previous !== null) hashes.set(header.previous.id, header.previous.hash);
       }
     }
-  return { repository, identity, headers, hashes, signal };
+  return { healed: store, repository, identity, headers, hashes, signal };
 }
 
 /** What a good copy cannot mend. */

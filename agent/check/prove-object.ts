@@ -6,12 +6,13 @@ import { damaged, isDamage } from "../repository/damage.ts";
 import type { EpochKeys } from "../repository/epoch.ts";
 import { epochKeysOf, maxEpochFileBytes, openEpochFile } from "../repository/epoch-file.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
-import { maxMarkBytes, parseMark } from "../repository/mark.ts";
-import { mapKey, recipientsKey } from "../repository/object-key.ts";
+import { type MarkKind, maxMarkBytes, parseMark } from "../repository/mark.ts";
+import { mapKey, marksPrefix, recipientsKey } from "../repository/object-key.ts";
 import { readEpoch } from "../repository/open-backup.ts";
 import { openRepository } from "../repository/open-repository.ts";
 import { readPackEnds, readPackIndex } from "../repository/pack.ts";
 import { type ParsedKey, parseKey } from "../repository/parse-key.ts";
+import type { BackupPlace } from "../repository/read-marks.ts";
 import { readHeader } from "../repository/read-header.ts";
 import { readObject } from "../repository/read-object.ts";
 import { maxRecipientListBytes, parseRecipientList } from "../repository/recipient-list.ts";
@@ -22,6 +23,8 @@ import type { LocalCopy } from "./local-copy.ts";
 
 /** What is known of the objects that are to be healed. */
 export interface Known {
+  /** Which is to be healed. */
+  healed: ObjectStore;
   repository: { id: string };
   identity: Secret | undefined;
   /** Readable headers of the instance, by backup: the repository's own, and then the copy's. */
@@ -168,17 +171,54 @@ async function proveKeys(
 }
 
 async function proveWord(
-  { key, store }: LocalCopy,
+  local: LocalCopy,
   parsed: Parsed<"mark" | "removal">,
-  { repository, signal }: Known,
+  { healed, repository, signal }: Known,
 ): Promise<Proof> {
+  const { key, store } = local;
   const place = { repository: repository.id, ...parsed };
   if (parsed.kind === "removal") await readRemoval(store, place, { signal });
   else {
     const bytes = await readObject(store, key, { max: maxMarkBytes, signal });
-    parseMark(bytes, { ...place, number: parsed.number }, key);
+    const { mark } = parseMark(bytes, { ...place, number: parsed.number }, key);
+    await proveMark(local, mark, { healed, place, signal });
   }
   return "size only";
+}
+
+/** Marks after which a backup may go. */
+const loosening = new Set<MarkKind>(["delete", "release", "remove"]);
+
+/**
+ * A copy may have marks of its own: what was deleted or removed there must not be here. Marks are
+ * copied as one history, so a later one that is the same in both proves those before it.
+ */
+async function proveMark(
+  { key, store }: LocalCopy,
+  mark: MarkKind,
+  { healed, place, signal }: { healed: ObjectStore; place: BackupPlace; signal: AbortSignal },
+): Promise<void> {
+  const theirs = await hashesOf(store, place, { signal });
+  let isProved = false;
+  for (const [other, hash] of await hashesOf(healed, place, { signal })) {
+    if (other <= key) continue;
+    if (theirs.get(other) !== hash) throw damaged(key, "the copy has marks of its own");
+    isProved = true;
+  }
+  if (isProved || !loosening.has(mark)) return;
+  throw damaged(key, `it says "${mark}", and nothing proves that this was said here`);
+}
+
+/** SHA-256 of each mark of a backup, by key. */
+async function hashesOf(
+  store: ObjectStore,
+  place: BackupPlace,
+  { signal }: { signal: AbortSignal },
+): Promise<Map<string, string>> {
+  const hashes = new Map<string, string>();
+  for await (const { key } of store.list(marksPrefix(place), { signal }))
+    hashes.set(key, (await hashObject(store, key, { signal })).sha256);
+  return hashes;
 }
 
 /** Whether the error says that this copy is no good, or that there is none. */
