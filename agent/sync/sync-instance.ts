@@ -97,6 +97,8 @@ async function syncBackup(
   const removed = removedKey(one.header);
   const isGone = async () => (await sync.from.head(removed, sync)) !== undefined;
   if (await isGone()) return { ...name, state: "gone" };
+  // What a copy has pruned is not brought back: its next prune would remove it again.
+  if ((await sync.to.head(removed, sync)) !== undefined) return { ...name, state: "removed" };
   try {
     return { ...name, state: await copyBackup(sync, one, around) };
   } catch (error) {

@@ -10,6 +10,8 @@ import {
   type ScratchRepository,
   signal,
 } from "../../integration/fixtures/scratch-repository.ts";
+import { deleteBackup } from "../marks/delete-backup.ts";
+import { pruneRepository } from "../prune/prune-repository.ts";
 import { checkRepository } from "../check/check-repository.ts";
 import { overlayStore } from "../check/overlay-store.ts";
 import { markKey, removedKey, resealedKey } from "../repository/object-key.ts";
@@ -461,4 +463,31 @@ test("syncRepository() copies the later sealings of an epoch's key, and does wit
   assert.deepEqual((await sync(scratch, to)).failures, []);
   assertSame(scratch.objects, objects);
   await assertWhole(scratch, to);
+});
+
+test("syncRepository() does not bring back what a prune has removed from the copy", async () => {
+  for (const crash of [true, false]) {
+    await using scratch = await makeThree();
+    const objects = new Map<string, Uint8Array>();
+    let now = at;
+    const to = createMemoryStore(objects, { now: () => now });
+    await sync(scratch, to);
+    const [header] = scratch.headers;
+    assert.ok(header);
+    const options = { store: to, by: "ann", reason: "", now, signal };
+    await deleteBackup(header, { ...options, window: 0, lastOne: true, confirm: true });
+    now = new Date("2026-11-23T12:00:00.000Z");
+    const prune = { repository: scratch.repository.id, confirm: true, now: () => now };
+    const stopped = createFaultyStore(to, ({ method, key }) => {
+      if (crash && method === "delete" && key.endsWith("/manifest")) throw brokenDisk(key);
+    });
+    const pruned = Array.fromAsync(pruneRepository({ ...options, ...prune, store: stopped }));
+    if (crash) await assert.rejects(pruned);
+    else await pruned;
+    const before = new Map(objects);
+    const result = await sync(scratch, to);
+    assert.deepEqual(result.failures, []);
+    assert.equal(result.backups.find(({ id }) => id === header.id)?.state, "removed");
+    assert.deepEqual([...objects.keys()].toSorted(), [...before.keys()].toSorted());
+  }
 });

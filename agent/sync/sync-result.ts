@@ -4,13 +4,16 @@ export interface Amount {
   bytes: number;
 }
 
-/** What became of a backup: `gone`: a prune removed it from the source meanwhile. */
+/**
+ * What became of a backup: `gone`: a prune removed it from the source meanwhile; `removed`: one has
+ * removed it from the destination.
+ */
 export interface SyncedBackup {
   instance: string;
   id: string;
   /** `host/database`. */
   database: string;
-  state: "copied" | "present" | "gone" | "failed";
+  state: "copied" | "present" | "gone" | "removed" | "failed";
   /** Of a failure. */
   why?: string;
 }

@@ -120,7 +120,8 @@ function describe(result: SyncResult, to: string): string[] {
     `${did} ${copied.objects} objects, ${formatBytes(copied.bytes)}, to ${to}; ` +
       `${present.objects} objects, ${formatBytes(present.bytes)} were there.`,
     `Backups: ${count("copied")} new, ${count("present")} were there, ` +
-      `${count("gone")} removed from the source, ${count("failed")} not copied.`,
+      `${count("gone")} removed from the source, ${count("removed")} from the copy, ` +
+      `${count("failed")} not copied.`,
     ...(removed.length === 0
       ? []
       : [`${removed.length} objects ${gone} as a prune did in the source.`]),
