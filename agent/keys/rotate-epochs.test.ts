@@ -13,6 +13,7 @@ import {
   type ScratchRepository,
   signal,
 } from "../../integration/fixtures/scratch-repository.ts";
+import { encrypterFor } from "../repository/epoch-file.ts";
 import { generateIdentity } from "../repository/identity.ts";
 import { listBackups } from "../repository/list-backups.ts";
 import { openBackup } from "../repository/open-backup.ts";
@@ -194,3 +195,26 @@ test("a host begins a new epoch when its epoch was ended", async () => {
   const third = await backUp(scratch, { streams: [[randomBytes(100)]] });
   assert.equal(third.header.epoch, second.header.epoch);
 });
+
+test("an epoch that cannot be opened keeps no other epoch at its old keys, and is told", async () => {
+  for (const junk of [Buffer.from("no age file"), await sealedToStranger()]) {
+    await using scratch = await makeScratchRepository();
+    const { fresh } = await replaceRecipient(scratch);
+    const { store, identity } = scratch;
+    const bad = "0000/epochs/20261120T101530Z-k3v9x0ap.age";
+    await store.put(bad, [junk], { signal });
+    await assert.rejects(rotate(scratch, both(identity, fresh.identity)), {
+      message: new RegExp(`^Cannot rotate the keys of all epochs: 1 .*${bad}`),
+    });
+    const keys = [...scratch.objects.keys()].filter((key) => key.includes("/epochs/"));
+    assert.deepEqual(
+      keys.filter((key) => !key.startsWith("~control/")),
+      [bad],
+    );
+    assert.equal(keys.length, 4);
+  }
+});
+
+async function sealedToStranger(): Promise<Uint8Array> {
+  return await encrypterFor([(await generateIdentity()).recipient]).encrypt("{}");
+}

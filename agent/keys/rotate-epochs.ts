@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { DbctlError } from "../../core/errors.ts";
 import type { Secret } from "../../core/secret.ts";
+import { isDamage } from "../repository/damage.ts";
 import { readEpoch } from "../repository/open-backup.ts";
-import { openEpochFile, sealEpochFile } from "../repository/epoch-file.ts";
+import { type EpochFile, openEpochFile, sealEpochFile } from "../repository/epoch-file.ts";
 import { type EpochObject, listEpochFiles } from "../repository/find-epoch-file.ts";
 import { resealedKey } from "../repository/object-key.ts";
 import type { RepositoryInfo } from "../repository/open-repository.ts";
@@ -29,7 +30,9 @@ export type RotateEvent =
 
 /**
  * Seals the key of every epoch to the recipients that count now; data and chains stay as they are.
- * At every moment each epoch can be opened with an old or a new identity; run again, it goes on.
+ * At every moment each epoch can be opened with an old or a new identity; run again, it goes on. An
+ * epoch that cannot be opened stays as it is, and is thrown when all others are done: what one host
+ * has put must not keep the old keys of all others alive.
  */
 export async function* rotateEpochs(options: RotateOptions): AsyncGenerator<RotateEvent, void> {
   const { store, list, signal } = options;
@@ -37,27 +40,62 @@ export async function* rotateEpochs(options: RotateOptions): AsyncGenerator<Rota
     throw new DbctlError("usage", "Cannot rotate the keys: the recipients never changed", {
       remedy: "Add the new recipient (dbctl repo keys add) and remove the old one first",
     });
+  const failures: DbctlError[] = [];
   for await (const epoch of listEpochs(store, { signal })) {
     const object = resealedKey(epoch, list);
     const sealings = await listEpochFiles(store, epoch, { signal });
     const isNew = sealings.every(({ key }) => key !== object);
-    if (isNew) await reseal(epoch, object, options);
+    if (isNew) {
+      const file = await readOrNote(epoch, options, failures);
+      if (file === undefined) continue;
+      await reseal(file, object, options);
+    }
     yield { kind: isNew ? "sealed" : "kept", epoch, object };
     yield* removeOlder(sealings, { store, list, signal });
   }
+  if (failures.length > 0) throw notAll(failures);
+}
+
+async function readOrNote(
+  epoch: EpochName,
+  { store, repository, identity, signal }: RotateOptions,
+  failures: DbctlError[],
+): Promise<EpochFile | undefined> {
+  const place = { repository: repository.id, ...epoch };
+  try {
+    return await readEpoch(store, place, { identity, signal });
+  } catch (error) {
+    const isWrong = error instanceof DbctlError && error.code === "identity-wrong";
+    if (!isWrong && !isDamage(error)) throw error;
+    failures.push(error);
+    return undefined;
+  }
+}
+
+/** Of many, so many are named. */
+const named = 5;
+
+function notAll(failures: readonly DbctlError[]): DbctlError {
+  const [first] = failures;
+  const shown = failures.slice(0, named).map(({ message }) => message);
+  const more = failures.length > named ? [`and ${failures.length - named} more`] : [];
+  const what = `${failures.length} cannot be opened. ${[...shown, ...more].join("; ")}`;
+  return new DbctlError(
+    first?.code ?? "repository-damaged",
+    `Cannot rotate the keys of all epochs: ${what}`,
+    {
+      remedy: "The others are done. Look at these with dbctl repo keys check, then run it again",
+      cause: first,
+    },
+  );
 }
 
 /** Nothing older goes before somebody has shown that the new sealing opens. */
 async function reseal(
-  epoch: EpochName,
+  file: EpochFile,
   object: string,
   { store, repository, identity, signal }: RotateOptions,
 ): Promise<void> {
-  const file = await readEpoch(
-    store,
-    { repository: repository.id, ...epoch },
-    { identity, signal },
-  );
   const recipients = repository.recipients.map(({ recipient }) => recipient);
   const sealed = await sealEpochFile(file, recipients);
   await proveOpening(sealed, file, { identity, object });
@@ -67,11 +105,7 @@ async function reseal(
     // Another rotation was quicker: what it wrote is sealed to the same list.
     if (!(error instanceof DbctlError) || error.code !== "object-exists") throw error;
   }
-  const stored = await readEpoch(
-    store,
-    { repository: repository.id, ...epoch },
-    { identity, signal },
-  );
+  const stored = await readEpoch(store, file, { identity, signal });
   if (!isDeepStrictEqual(stored, file)) throw otherKey(object);
 }
 
