@@ -6,7 +6,7 @@ import type { InstanceInventory, Inventory } from "./inventory.ts";
 import { judgeBackup } from "./judge-backup.ts";
 import { type EpochState, judgeEpoch, settledMs } from "./judge-epoch.ts";
 import type { Decision, PlannedBackup, PlannedEpoch } from "./prune-plan.ts";
-import { recordOf } from "./plan-record.ts";
+import { mostSeen, recordOf } from "./plan-record.ts";
 import type { PlannedObject, PrunePlan, RemoveReason } from "./prune-plan.ts";
 import { Sightings } from "./sightings.ts";
 import { type Chains, followChains } from "./signers.ts";
@@ -16,6 +16,8 @@ export interface PlanOptions {
   now: Date;
   /** Epochs of which an operator says that no host uses them any more. */
   retired: ReadonlySet<string>;
+  /** Objects of which the next prune is told at most; a test has fewer. */
+  mostSeen?: number;
 }
 
 /** Records of prunes that are kept. */
@@ -42,7 +44,7 @@ export function planPrune(inventory: Inventory, options: PlanOptions): PrunePlan
     objects,
     epochs: parts.flatMap((part) => part.epochs),
     forked: parts.flatMap((part) => part.forked),
-    record: recordOf(inventory, { parts, sightings }),
+    record: recordOf(inventory, { parts, sightings, most: options.mostSeen ?? mostSeen }),
   };
 }
 

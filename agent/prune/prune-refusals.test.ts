@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { createHookedStore } from "../../integration/fixtures/hooked-store.ts";
 import { signal } from "../../integration/fixtures/scratch-repository.ts";
 import { holdBackup } from "../marks/hold-backup.ts";
 import { undeleteBackup } from "../marks/mark-backup.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import { manifestKey } from "../repository/object-key.ts";
+import { objectMissing } from "../store/object-errors.ts";
 import { pruneRepository } from "./prune-repository.ts";
 import { day, doneBy, hour, makePruneScratch, type PruneScratch } from "./prune-scratch.ts";
 
@@ -266,4 +268,32 @@ test("pruneRepository() names the epoch or server that it does not know", async 
   await assert.rejects(of.prune({ only: ["7314"] }), { code: "usage", message: /server 7314/ });
   await assert.rejects(of.prune({ retired: ["x"] }), { code: "usage", message: /epoch x/ });
   assert.deepEqual(doneBy(await of.prune({ only: ["7313"] })), []);
+});
+
+test("pruneRepository() looks again when another prune removes what it has just listed", async () => {
+  await using of = await makePruneScratch();
+  const { doomed, kept } = await makeDoomed(of);
+  let others = 0;
+  const store = createHookedStore(of.store, {
+    before: async ({ method, key }) => {
+      if (method !== "get" || key !== manifestKey(doomed) || others++ > 0) return;
+      await of.prune();
+    },
+  });
+  await of.prune({ store });
+  assert.equal(others, 1);
+  assert.ok(!(await of.assertWhole()).includes(doomed.id));
+  assert.ok((await of.assertWhole()).includes(kept.id));
+});
+
+test("pruneRepository() gives up when the store lists a manifest that it does not have", async () => {
+  await using of = await makePruneScratch();
+  const { doomed } = await makeDoomed(of);
+  const store = createHookedStore(of.store, {
+    before: ({ method, key }) => {
+      if (method === "get" && key === manifestKey(doomed)) throw objectMissing(of.store.url, key);
+    },
+  });
+  await assert.rejects(of.prune({ store }), { code: "object-missing" });
+  assert.ok((await of.assertWhole()).includes(doomed.id));
 });

@@ -11,7 +11,7 @@ import { planPrune } from "./plan-prune.ts";
 import type { PruneEvent } from "./prune-event.ts";
 import type { PlannedObject, PrunePlan } from "./prune-plan.ts";
 import { removeBackup } from "./remove-backup.ts";
-import { takeInventory } from "./take-inventory.ts";
+import { type InventoryOptions, takeInventory } from "./take-inventory.ts";
 import { joinTroubles } from "./troubles.ts";
 
 export interface PruneOptions {
@@ -26,6 +26,8 @@ export interface PruneOptions {
   only?: readonly string[];
   /** Epochs that no host uses any more, says an operator. */
   retired?: readonly string[];
+  /** Objects of which the next prune is told at most; a test has fewer. */
+  mostSeen?: number;
   /** Without it, nothing is written and nothing removed. */
   confirm: boolean;
   signal: AbortSignal;
@@ -43,12 +45,15 @@ const batch = 256;
 export async function* pruneRepository(options: PruneOptions): AsyncGenerator<PruneEvent, void> {
   const { store, repository, by, only, retired = [], confirm, signal } = options;
   const now = options.now();
-  const inventory = await takeInventory({ store, repository, only, signal });
+  const inventory = await takeSettled({ store, repository, only, signal });
   const { troubles, last } = inventory;
   if (troubles.length > 0) throw joinTroubles(troubles, `prune ${store.url}`);
   assertAfter(last, now);
   assertKnown(inventory, { only, retired });
-  const decided = planPrune(inventory, { now, retired: new Set(retired) });
+  const { mostSeen } = options;
+  const told = mostSeen === undefined ? {} : { mostSeen };
+  const decided = planPrune(inventory, { now, retired: new Set(retired), ...told });
+  assertBounded(decided, inventory);
   const plan = await respectLocks(decided, store, { now, signal });
   yield { kind: "planned", plan };
   if (!confirm) return;
@@ -58,6 +63,18 @@ export async function* pruneRepository(options: PruneOptions): AsyncGenerator<Pr
   await putPruneRecord(store, { repository, number, at, by, ...plan.record }, { signal });
   yield* removeBackups(plan, { store, by, now, signal });
   yield* removeObjects(plan, inventory, { store, now, signal });
+}
+
+/** Inventories, one after the other, while another prune removes what was just listed. */
+const maxLooks = 3;
+
+async function takeSettled(options: InventoryOptions): Promise<Inventory> {
+  for (let looks = 1; ; looks++) {
+    const inventory = await takeInventory(options);
+    const { troubles } = inventory;
+    const onlyGone = troubles.every(({ code }) => code === "object-missing");
+    if (troubles.length === 0 || !onlyGone || looks === maxLooks) return inventory;
+  }
 }
 
 function assertKnown(
@@ -74,6 +91,27 @@ function assertKnown(
       throw new DbctlError("usage", `Cannot prune ${what} ${name}: there is none of that name`, {
         remedy: `Known: ${nearestName(name, known) ?? known.join(", ")}`,
       });
+}
+
+/** Epochs, and signing keys in them, of one server: a host makes one in a month. */
+const mostKeys = 50_000;
+
+/** The next prune reads all of them: a host that makes them up must not stop the prunes of all. */
+function assertBounded({ record }: PrunePlan, { instances }: Inventory): void {
+  const [epochs, chains] = [record.epochs, record.chains].map((all) =>
+    Map.groupBy<string, { instance: string; signers?: string[] }>(all, (one) => one.instance),
+  );
+  for (const { instance } of instances) {
+    const signers = (epochs?.get(instance) ?? []).map((one) => (one.signers?.length ?? 0) + 1);
+    const all = signers.reduce((sum, one) => sum + one, chains?.get(instance)?.length ?? 0);
+    if (all <= mostKeys) continue;
+    const what = `it has ${all} epochs and signing keys`;
+    throw new DbctlError("repository-damaged", `Cannot prune server ${instance}: ${what}`, {
+      remedy:
+        "No honest host makes so many: look at who can write there. " +
+        "Meanwhile, --instance ID prunes the other servers",
+    });
+  }
 }
 
 interface RemoveOptions {

@@ -6,7 +6,7 @@ export class Sightings {
   readonly #before: ReadonlyMap<string, number>;
   readonly #seen = new Map<string, number>();
 
-  constructor(last: PruneRecord | undefined, now: Date) {
+  constructor(last: Pick<PruneRecord, "seen"> | undefined, now: Date) {
     this.#now = now;
     const pairs = (last?.seen ?? []).flatMap(({ since, objects }) =>
       objects.map((key): [string, number] => [key, Date.parse(since)]),
@@ -31,6 +31,23 @@ export class Sightings {
     return this.#seen.has(key);
   }
 
+  /**
+   * Forgets what is more than the next prune can be told, the latest first: it is seen anew then, and
+   * waits for longer. Every server has its share, so that none pushes the others out.
+   */
+  shrink(most: number): void {
+    const servers = Map.groupBy(this.#seen, ([key]) => key.split("/")[0] ?? "");
+    let left = most;
+    let others = servers.size;
+    for (const seen of [...servers.values()].toSorted((a, b) => a.length - b.length)) {
+      const share = Math.min(seen.length, Math.floor(left / others));
+      left -= share;
+      others -= 1;
+      const byTime = share < seen.length ? seen.toSorted(earlier) : [];
+      for (const [key] of byTime.slice(share)) this.#seen.delete(key);
+    }
+  }
+
   record(): Sighting[] {
     const groups = Map.groupBy(this.#seen, ([, since]) => since);
     return [...groups]
@@ -40,4 +57,9 @@ export class Sightings {
         objects: pairs.map(([key]) => key).toSorted(),
       }));
   }
+}
+
+function earlier([a, since]: [string, number], [b, later]: [string, number]): number {
+  if (since !== later) return since - later;
+  return a < b ? -1 : 1;
 }

@@ -8,7 +8,7 @@ import type { BackupPlace } from "../repository/read-marks.ts";
 import { readHeader } from "../repository/read-header.ts";
 import type { ObjectInfo, ObjectStore } from "../store/object-store.ts";
 import type { InstanceInventory } from "./inventory.ts";
-import type { Troubles } from "./troubles.ts";
+import { mostTroubles, type Troubles } from "./troubles.ts";
 
 interface Options {
   store: ObjectStore;
@@ -47,7 +47,7 @@ export async function takeInstance(
   let ours = false;
   for await (const info of store.list(`${instance}/`, { signal })) {
     const isOurs = sortObject(taken, info);
-    if (!isOurs) strangers.push(info.key);
+    if (!isOurs && strangers.length < mostTroubles) strangers.push(info.key);
     ours ||= isOurs;
   }
   if (!ours) return undefined;
@@ -106,6 +106,7 @@ async function takeManifests(
   { store, repository, troubles, signal }: Options,
 ): Promise<void> {
   const { instance, manifests, epochs, live } = taken;
+  const there = new Set(taken.packs.map(({ key }) => key));
   const infos = await Array.fromAsync(store.list(`${instance}/backups/`, { signal }));
   await inParallel(infos, readers, async (info) => {
     const parsed = parseKey(info.key);
@@ -123,7 +124,8 @@ async function takeManifests(
     if (!epochs.has(epoch)) epochs.set(epoch, undefined);
     for (const { pack, live: bytes } of header.packs) {
       const key = packKey(header, pack);
-      live.set(key, Math.max(live.get(key) ?? 0, bytes));
+      // Only what is there can be removed; a host may name millions that are not.
+      if (there.has(key)) live.set(key, Math.max(live.get(key) ?? 0, bytes));
     }
   });
 }

@@ -1,12 +1,15 @@
 import { DbctlError } from "../../core/errors.ts";
 import { damaged } from "../repository/damage.ts";
 
+/** One is enough to stop; a host must not fill the memory of whoever prunes. */
+export const mostTroubles = 1000;
+
 /** What is wrong with objects that a prune has to understand. One is enough to remove nothing. */
 export class Troubles {
   readonly found: DbctlError[] = [];
 
   add(error: DbctlError): void {
-    this.found.push(error);
+    if (this.found.length < mostTroubles) this.found.push(error);
   }
 
   /** An object that no version up to this one puts there. */
@@ -36,10 +39,16 @@ export function joinTroubles(troubles: readonly DbctlError[], act: string): Dbct
   const [first] = troubles;
   const shown = troubles.slice(0, named).map(({ message }) => message);
   const more = troubles.length - shown.length;
-  const rest = more > 0 ? [`and ${more} more`] : [];
+  const many = troubles.length < mostTroubles ? "" : " or more";
+  const rest = more > 0 ? [`and ${more} more${many}`] : [];
   return new DbctlError(
     first?.code ?? "repository-damaged",
     `Cannot ${act}: not everything can be read. ${[...shown, ...rest].join("; ")}`,
-    { remedy: first?.remedy ?? "Run dbctl repo check", cause: first },
+    {
+      remedy:
+        `${first?.remedy ?? "Run dbctl repo check"}. ` +
+        "Meanwhile, --instance ID prunes servers of which all can be read",
+      cause: first,
+    },
   );
 }

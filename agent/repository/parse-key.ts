@@ -47,7 +47,7 @@ const patterns: [RegExp, (groups: Groups) => ParsedKey][] = [
     (groups) => ({ kind: "pack", ...epochOf(groups), pack: groups["pack"] ?? "" }),
   ],
   [
-    new RegExp(`^${instance}/backups/${id}/map-(?:0|[1-9]\\d*)$`),
+    new RegExp(`^${instance}/backups/${id}/map-(?:0|[1-9]\\d{0,8})$`),
     (groups) => ({ kind: "map", ...backupOf(groups) }),
   ],
   [
