@@ -48,16 +48,16 @@ export const commitOrder: readonly Mutation[] = [
   },
   {
     defect: "a host refers to packs that the store has lost",
-    file: `${repository}/host-state.ts`,
-    from: "filter(({ pack, size }) => sizes.get(pack) !== size)",
+    file: `${repository}/complete-index.ts`,
+    from: "filter(({ pack, size }) => there.get(pack) !== size)",
     to: "filter(({ size }) => size < 0)",
     tests: [`${repository}/host-state.test.ts`],
   },
   {
     defect: "a host refers to packs that have another size",
-    file: `${repository}/host-state.ts`,
-    from: "sizes.get(pack) !== size)",
-    to: "sizes.get(pack) === undefined && size >= 0)",
+    file: `${repository}/complete-index.ts`,
+    from: "there.get(pack) !== size)",
+    to: "there.get(pack) === undefined && size >= 0)",
     tests: [`${repository}/host-state.test.ts`],
   },
   {
@@ -91,8 +91,8 @@ export const commitOrder: readonly Mutation[] = [
   {
     defect: "a rotation removes the older key before the newer one is there",
     file: "agent/keys/rotate-epochs.ts",
-    from: "if (isNew) await reseal(epoch, object, options);",
-    to: "for await (const _ of removeOlder(sealings, { store, list, signal }));\n    if (isNew) await reseal(epoch, object, options);",
+    from: "if (isNew) {",
+    to: "for await (const _ of removeOlder(sealings, { store, list, signal }));\n    if (isNew) {",
     tests: ["agent/keys/rotate-epochs.test.ts"],
   },
   {

@@ -172,4 +172,25 @@ export const deletion: readonly Mutation[] = [
     to: "if (sha256 === key)",
     tests: ["agent/sync/sync-repository.test.ts"],
   },
+  {
+    defect: "a heal takes over that a copy has removed a backup",
+    file: "agent/check/prove-object.ts",
+    from: "if (isProved || !loosening.has(mark)) return;",
+    to: "if (isProved || loosening.size > 0) return;",
+    tests: ["agent/check/heal-repository.test.ts"],
+  },
+  {
+    defect: "a sync brings back what the copy has pruned",
+    file: "agent/sync/sync-instance.ts",
+    from: "if ((await sync.to.head(removed, sync)) !== undefined)",
+    to: "if ((await sync.to.head(removed, sync))?.size === -1)",
+    tests: ["agent/sync/sync-repository.test.ts"],
+  },
+  {
+    defect: "a server fills the record of all prunes",
+    file: "agent/prune/sightings.ts",
+    from: "Math.floor(left / others)",
+    to: "left",
+    tests: ["agent/prune/sightings.test.ts"],
+  },
 ];
