@@ -1,6 +1,7 @@
 import { DbctlError } from "../../../core/errors.ts";
 import { objectExists, objectLocked, objectMissing } from "../object-errors.ts";
 import type { ByteRange, ObjectInfo, ObjectLock, ObjectStore } from "../object-store.ts";
+import { type Body, readBody } from "../remote/read-body.ts";
 import type { CreateOptions, Page, PageOptions, RemoteClient } from "../remote/remote-client.ts";
 import { createRemoteStore, type RemoteStoreOptions } from "../remote/remote-store.ts";
 import { realRetryParts, withRetries } from "../remote/with-retries.ts";
@@ -106,21 +107,9 @@ async function* read(
   { range, signal }: { range?: ByteRange; signal: AbortSignal },
 ): AsyncGenerator<Uint8Array, void> {
   const body = await openBody(requests, key, { range, signal });
-  const stop = () => body.destroy();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    for await (const piece of body) yield piece;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw requests.failure(error, { act: "read", key });
-  } finally {
-    signal.removeEventListener("abort", stop);
-    body.destroy();
-  }
-  signal.throwIfAborted();
+  const failure = (error: unknown) => requests.failure(error, { act: "read", key });
+  yield* readBody(body, { failure, signal });
 }
-
-type Body = AsyncIterable<Uint8Array> & { destroy: () => void };
 
 async function openBody(
   requests: AzureRequests,

@@ -1,6 +1,7 @@
 import { DbctlError } from "../../../core/errors.ts";
 import { objectLocked, objectMissing } from "../object-errors.ts";
 import type { ByteRange, ObjectInfo, ObjectLock, ObjectStore } from "../object-store.ts";
+import { readBody } from "../remote/read-body.ts";
 import type { Page, PageOptions, RemoteClient } from "../remote/remote-client.ts";
 import { createRemoteStore, type RemoteStoreOptions } from "../remote/remote-store.ts";
 import { realRetryParts, withRetries } from "../remote/with-retries.ts";
@@ -77,15 +78,8 @@ async function* read(
     .catch((error: unknown) => {
       throw statusOf(error) === 404 ? objectMissing(requests.place.url, key) : error;
     });
-  try {
-    for await (const piece of body) yield piece as Uint8Array;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw requests.failure(error, { act: "read", key });
-  } finally {
-    body.destroy();
-  }
-  signal.throwIfAborted();
+  const failure = (error: unknown) => requests.failure(error, { act: "read", key });
+  yield* readBody(body, { failure, signal });
 }
 
 interface Facts {

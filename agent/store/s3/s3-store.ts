@@ -7,6 +7,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { objectExists, objectLocked, objectMissing } from "../object-errors.ts";
 import type { ByteRange, ObjectInfo, ObjectStore } from "../object-store.ts";
+import { type Body, readBody } from "../remote/read-body.ts";
 import type { CreateOptions, Page, PageOptions, RemoteClient } from "../remote/remote-client.ts";
 import { createRemoteStore, type RemoteStoreOptions } from "../remote/remote-store.ts";
 import { realRetryParts, withRetries } from "../remote/with-retries.ts";
@@ -102,21 +103,9 @@ async function* read(
 ): AsyncGenerator<Uint8Array, void> {
   const { requests } = bucket;
   const body = await openBody(bucket, key, { range, signal });
-  const stop = () => body.destroy();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    for await (const piece of body) yield piece;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw requests.failure(error, { act: "read", key });
-  } finally {
-    signal.removeEventListener("abort", stop);
-    body.destroy();
-  }
-  signal.throwIfAborted();
+  const failure = (error: unknown) => requests.failure(error, { act: "read", key });
+  yield* readBody(body, { failure, signal });
 }
-
-type Body = AsyncIterable<Uint8Array> & { destroy: () => void };
 
 async function openBody(
   { requests, versions }: Bucket,
