@@ -37,8 +37,9 @@ export function repoKeysCommand(signal: AbortSignal): Command {
 function lsCommand(signal: AbortSignal): Command {
   return new Command("ls")
     .description("Lists the recipients: to whom the keys of new epochs are sealed.")
-    .argument("<repo-url>")
+    .argument("<repo-url>", "for example file:///backups")
     .addOption(jsonOption)
+    .addHelpText("after", "\nExample:\n  dbctl repo keys ls file:///backups")
     .action(async (url: string, { json }: Flags) => {
       const { repository } = await openRepositoryUrl(url, { signal });
       await printRecipients(repository, { json });
@@ -48,7 +49,7 @@ function lsCommand(signal: AbortSignal): Command {
 function addCommand(signal: AbortSignal): Command {
   return new Command("add")
     .description("Adds a recipient. What is there already it opens after a rotation.")
-    .argument("<repo-url>")
+    .argument("<repo-url>", "for example file:///backups")
     .addOption(recipientOption)
     .addOption(identityOutOption)
     .addOption(newPassphraseOption)
@@ -90,9 +91,14 @@ async function add(
 function removeCommand(signal: AbortSignal): Command {
   return new Command("remove")
     .description("Removes a recipient. What it could open it opens until a rotation.")
-    .argument("<repo-url>")
+    .argument("<repo-url>", "for example file:///backups")
     .argument("<recipient>", "the public key, or its name")
     .addOption(jsonOption)
+    .addHelpText(
+      "after",
+      "\nExample:\n  dbctl repo keys remove file:///backups ops" +
+        "\n  dbctl repo keys rotate file:///backups --identity new.txt",
+    )
     .action(async (url: string, name: string, { json }: Flags) => {
       const { store, repository } = await openRepositoryUrl(url, { signal });
       const changed = await removeRecipient({ store, repository, signal }, name);
@@ -105,13 +111,14 @@ function removeCommand(signal: AbortSignal): Command {
 function newEpochCommand(signal: AbortSignal): Command {
   return new Command("new-epoch")
     .description("Ends the data keys that hosts use now; their next backups begin new ones.")
-    .argument("<repo-url>")
+    .argument("<repo-url>", "for example file:///backups")
     .option("--instance <id>", "only of this server")
     .addOption(jsonOption)
     .addHelpText(
       "after",
       "\nFor a host that is suspected. A host that may only create objects cannot see it: there," +
-        "\nrun its next backup with --fresh-epoch.",
+        "\nrun its next backup with --fresh-epoch." +
+        "\n\nExample:\n  dbctl repo keys new-epoch file:///backups --instance 7312…",
     )
     .action(async (url: string, { instance, json }: Flags & { instance?: string }) => {
       const { store } = await openRepositoryUrl(url, { signal });

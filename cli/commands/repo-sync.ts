@@ -37,9 +37,9 @@ export function repoSyncCommand(signal: AbortSignal): Command {
     .argument("<to-url>", "an empty place, or an earlier copy of the same repository")
     .option("--dry-run", "only say what would be copied", false)
     .option("--newer-than <age>", "backups that began within it, for example 30d", parseAge)
-    .option("--instance <id...>", "backups of these servers")
-    .option("--database <host/database...>", "backups of these databases")
-    .option("--backup <id...>", "these backups")
+    .option("--instance <id>", "backups of this server; may be repeated", collect)
+    .option("--database <host/database>", "backups of this database; may be repeated", collect)
+    .option("--backup <id>", "this backup; may be repeated", collect)
     .option("--parallel <n>", "objects on their way at once", parseParallel, 8)
     .option("--delete-extraneous", "also remove what a prune has removed from the source", false)
     .option("--confirm", "with --delete-extraneous: yes, remove it", false)
@@ -56,6 +56,10 @@ export function repoSyncCommand(signal: AbortSignal): Command {
     .action(async (from: string, to: string, flags: Omit<SyncFlags, "signal">) => {
       await sync(from, to, { ...flags, signal });
     });
+}
+
+function collect(text: string, before: string[] = []): string[] {
+  return [...before, text];
 }
 
 function parseAge(text: string): number {
