@@ -196,6 +196,17 @@ test("a host begins a new epoch when its epoch was ended", async () => {
   assert.equal(third.header.epoch, second.header.epoch);
 });
 
+test("a server without an epoch is refused, so that no typing error passes for the end of a key", async () => {
+  await using scratch = await makeScratchRepository();
+  const first = await backUp(scratch, { streams: [[randomBytes(100)]] });
+  const options = { now: scratch.now, signal };
+  const endOf = async (instance: string) =>
+    await Array.fromAsync(endEpochs(scratch.store, { instance, ...options }));
+  await assert.rejects(endOf("7313"), { code: "object-missing" });
+  assert.deepEqual(await endOf("7312"), [{ instance: "7312", epoch: first.header.epoch }]);
+  assert.deepEqual(await endOf("7312"), [], "it is known, and has ended already");
+});
+
 test("an epoch that cannot be opened keeps no other epoch at its old keys, and is told", async () => {
   for (const junk of [Buffer.from("no age file"), await sealedToStranger()]) {
     await using scratch = await makeScratchRepository();
