@@ -60,7 +60,7 @@ export function checkHead(
   if (head === undefined || origin === undefined)
     throw new DbctlError(
       "restore-unknown",
-      `Cannot resume a restore into ${target}: it holds none that can be gone on with`,
+      `Cannot find an unfinished restore in ${target}: it holds none`,
       {
         remedy: "Restore into an empty database, or let a new one be created (--create)",
       },
