@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
 import { BlobServiceClient, type ContainerClient, newPipeline } from "@azure/storage-blob";
 import { DbctlError } from "../../../core/errors.ts";
 import type { Pace } from "../remote/remote-client.ts";
 import { remoteFailure } from "../remote/remote-failure.ts";
-import { sendPaced } from "../remote/send-paced.ts";
+import { streamPaced } from "../remote/send-paced.ts";
 import type { AzureCredential } from "./azure-credential.ts";
 import type { AzurePlace } from "./azure-url.ts";
 
@@ -90,7 +89,6 @@ function factsOf(error: unknown): Facts {
 /** A request's body, and the checksum that the service compares with what arrived. */
 export function checkedBody(bytes: Buffer, pace: Pace | undefined) {
   const transactionalContentMD5 = createHash("md5").update(bytes).digest();
-  const stream = () =>
-    Readable.from(sendPaced(bytes, pace), { objectMode: false, highWaterMark: 64 << 10 });
+  const stream = () => streamPaced(bytes, pace);
   return { body: pace === undefined ? bytes : stream, transactionalContentMD5 };
 }

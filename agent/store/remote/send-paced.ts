@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { Pace } from "./remote-client.ts";
 
 const pieceBytes = 64 << 10;
@@ -9,4 +10,17 @@ export async function* sendPaced(bytes: Buffer, pace?: Pace): AsyncGenerator<Buf
     await pace?.(piece.length);
     yield piece;
   }
+}
+
+/**
+ * The same as a stream, for clients that pipe it into their request. They do not listen to its
+ * errors, and an error that nobody listens to ends the process: a pace that was cancelled is one.
+ * The signal that has cancelled it ends the request, and with it the put.
+ */
+export function streamPaced(bytes: Buffer, pace?: Pace): Readable {
+  const body = Readable.from(sendPaced(bytes, pace), {
+    objectMode: false,
+    highWaterMark: pieceBytes,
+  });
+  return body.on("error", () => {});
 }

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
 import { S3Client } from "@aws-sdk/client-s3";
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import type { Pace } from "../remote/remote-client.ts";
 import { readVariable } from "../remote/read-variable.ts";
-import { sendPaced } from "../remote/send-paced.ts";
+import { streamPaced } from "../remote/send-paced.ts";
 import { credentialSource } from "./credential-source.ts";
 import { s3Failure } from "./s3-failure.ts";
 import type { S3Place } from "./s3-url.ts";
@@ -99,7 +98,7 @@ const hashHeader = "x-amz-content-sha256";
 
 /** A body that goes out in pieces, with two checksums that the store compares before it takes it. */
 export function checkedBody(bytes: Buffer, pace: Pace | undefined) {
-  const body = Readable.from(sendPaced(bytes, pace), { objectMode: false });
+  const body = streamPaced(bytes, pace);
   hashes.set(body, createHash("sha256").update(bytes).digest("hex"));
   return {
     Body: body,
