@@ -45,7 +45,7 @@ process.exitCode = await main(process.argv, interrupt.signal);
 
 function interrupted(name: string): DbctlError {
   return new DbctlError("interrupted", `Cannot go on: interrupted by ${name}`, {
-    remedy: "Run it again: what a repository has got already is not stored again",
+    remedy: "Run it again: nothing is stored twice",
   });
 }
 
