@@ -6,7 +6,7 @@ import { inParallel } from "../repository/in-parallel.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import { manifestKey, mapKey, packKey, removedKey } from "../repository/object-key.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { isWanted, type SyncFilter } from "./choose-backups.ts";
+import { isWanted, type MetNames, type SyncFilter } from "./choose-backups.ts";
 import type { Copier, CopyItem } from "./copier.ts";
 import { listSizes } from "./list-sizes.ts";
 import { refuseOtherManifest } from "./same-object.ts";
@@ -20,6 +20,7 @@ export interface InstanceSync {
   repository: { id: string };
   copier: Copier;
   filter: SyncFilter;
+  met: MetNames;
   /** Backups at work at once. */
   parallel: number;
   isDryRun: boolean;
@@ -37,10 +38,11 @@ export async function syncInstance(
   objects: InstanceObjects,
   there: ReadonlyMap<string, number>,
 ): Promise<Outcome> {
-  const { from, repository, filter, parallel, isDryRun, signal } = sync;
+  const { from, repository, filter, met, parallel, isDryRun, signal } = sync;
   const read = await readHeaders(from, objects, { repository: repository.id, signal });
   const failures: SyncFailure[] = read.findings.map(({ object, what }) => ({ object, what }));
   const broken = new Set(failures.map(({ object }) => object));
+  for (const { header } of read.headers) met.meetBackup(header);
   const wanted = read.headers.filter(
     ({ header }) => isWanted(filter, header) && !broken.has(manifestKey(header)),
   );

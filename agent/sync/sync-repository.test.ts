@@ -264,6 +264,24 @@ test("syncRepository() copies the backups that were asked for", async () => {
   assert.deepEqual(await wanted({ databases: ["h/shop"], instances: ["99"] }), [3]);
 });
 
+test("syncRepository() refuses a name that no backup has, and makes no repository for it", async () => {
+  await using scratch = await makeThree();
+  for (const filter of [
+    { instances: ["99", "98"] },
+    { databases: ["h/shop", "h/shopp"] },
+    { backups: ["20251120T"] },
+    { instances: ["98"], newerThan: at },
+  ]) {
+    const objects = new Map<string, Uint8Array>();
+    const copying = sync(scratch, createMemoryStore(objects), { filter });
+    await assert.rejects(copying, { code: "backup-unknown" }, JSON.stringify(filter));
+    assert.ok(!objects.has("repository.json"));
+  }
+  // Nothing new is no mistake.
+  const filter = { databases: ["h/shop"], newerThan: new Date("2027-01-01T00:00:00.000Z") };
+  assert.deepEqual((await sync(scratch, createMemoryStore(), { filter })).backups, []);
+});
+
 test("syncRepository() that only says what it would do changes nothing", async () => {
   await using scratch = await makeThree();
   const objects = new Map<string, Uint8Array>();

@@ -3,7 +3,7 @@ import { listInstances } from "../check/instance-objects.ts";
 import { controlFolder, recipientsPrefix, repositoryKey } from "../repository/object-key.ts";
 import type { RepositoryInfo } from "../repository/open-repository.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { isEverything, type SyncFilter } from "./choose-backups.ts";
+import { isEverything, MetNames, type SyncFilter } from "./choose-backups.ts";
 import { Copier } from "./copier.ts";
 import { listSizes } from "./list-sizes.ts";
 import { openCopy } from "./open-copy.ts";
@@ -34,12 +34,14 @@ export interface SyncRequest {
  * Makes `to` a copy of the repository `from`, object by object, sealed as they are; needs no key.
  * What is there is not copied again, so a run that was cut short is gone on with. A backup stands in
  * the copy when all that it needs was confirmed there, and the copy is a repository when all is done.
+ * A name in the filter that nothing has is refused, after the others were copied.
  */
 export async function syncRepository(request: SyncRequest): Promise<SyncResult> {
   const { from, to, filter, isDryRun, deletesExtraneous, signal } = request;
   const state = await openCopy(request);
   const copier = new Copier(request);
-  const sync = { ...request, copier };
+  const met = new MetNames(filter);
+  const sync = { ...request, copier, met };
   await syncRecipients(sync);
   await syncRemovals(sync);
   const result: SyncResult = {
@@ -55,6 +57,7 @@ export async function syncRepository(request: SyncRequest): Promise<SyncResult> 
     ownMarks: [],
   };
   for await (const objects of listInstances(from, { found: () => {}, signal })) {
+    met.meetInstance(objects.instance);
     if (filter.instances !== undefined && !filter.instances.includes(objects.instance)) continue;
     const there = await listSizes(to, `${objects.instance}/`, { signal });
     const outcome = await syncInstance(sync, objects, there);
@@ -62,6 +65,8 @@ export async function syncRepository(request: SyncRequest): Promise<SyncResult> 
     result.failures.push(...outcome.failures);
     result.ownMarks.push(...outcome.ownMarks);
   }
+  // What cannot be read may be what was named.
+  if (result.failures.length === 0) met.assertAll(from.url);
   await copyAll(sync, `${controlFolder}/ended/`);
   if (deletesExtraneous) {
     const done = await removeExtraneous(sync);
