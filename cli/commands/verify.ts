@@ -133,8 +133,10 @@ async function print(
 ): Promise<void> {
   const { backups, damages, checkedBytes, checkedChunks } = result;
   const ok = damages.length === 0;
-  const error = ok ? {} : { error: describe(damaged(what, damages)) };
   const [only, ...others] = backups;
+  const hit = backups.filter((backup) => !backup.ok);
+  const worse = others.length > 0 ? `${hit.length} of ${what}` : what;
+  const error = ok ? {} : { error: describe(damaged(worse, damages)) };
   const one = others.length > 0 || only === undefined ? {} : { backup: only.id, state: only.state };
   const seed = depth.kind === "sample" ? { seed: depth.seed } : {};
   const figures = { bytes: checkedBytes, chunks: checkedChunks };
@@ -146,10 +148,10 @@ async function print(
         `${capital(what)} ${isAre} ${depth.kind === "quick" ? "there" : "whole"}: ${summary(depth, read)}.`,
       ]
     : [
-        `${capital(what)} ${isAre} damaged (${summary(depth, read)}):`,
+        `${capital(worse)} ${isAre} damaged (${summary(depth, read)}):`,
         ...describeDamages(damages),
-        ...backups.filter((backup) => others.length > 0 && !backup.ok).map(describeBackup),
-        `  → ${damaged(what, damages).remedy}`,
+        ...(others.length > 0 ? hit.map(describeBackup) : []),
+        `  → ${damaged(worse, damages).remedy}`,
       ];
   await printResult(document, { json, lines });
   if (!ok) process.exitCode = exitCodes["repository-damaged"];

@@ -77,6 +77,19 @@ test("an object of another backup in the place of this one's is named and refuse
   await rename(kept, dbctl.repoFolder);
 });
 
+test("verify tells how many of the backups are damaged", async () => {
+  const dbctlOf = async (...more: string[]) =>
+    await dbctl.run("verify", "--all", "--repo", dbctl.repo, "--depth", "quick", ...more);
+  const { backup: newest } = await dbctl.ok("backup", server.url("source"), "--repo", dbctl.repo);
+  const entries = await readdir(dbctl.repoFolder, { recursive: true });
+  const map = entries.find((path) => path.endsWith(`${newest}/map-0`)) ?? "";
+  await truncate(join(dbctl.repoFolder, map), 1);
+  assert.match((await dbctlOf()).stdout, /^1 of 2 backups are damaged/);
+  const { document, code } = await dbctlOf("--json");
+  assert.match(document.error.message, /^Cannot trust 1 of 2 backups: /);
+  assert.equal(code, 65);
+});
+
 async function flip(path: string, share: number): Promise<void> {
   const bytes = await readFile(path);
   const at = Math.min(Math.floor(bytes.length * share), bytes.length - 1);
