@@ -48,6 +48,8 @@ export interface SeenManifest extends BackupPlace {
   epoch: string;
   signer: string;
   sequence: number;
+  /** The backup that it followed. */
+  previous: string | undefined;
   hash: string;
   state: "complete" | "partial";
   source: BackupSource;

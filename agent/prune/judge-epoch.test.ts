@@ -14,6 +14,7 @@ const facts: EpochFacts = {
   running: [],
   signers: [gone],
   isRetired: false,
+  isIncomplete: false,
 };
 
 const open = (why: string, days: number) => ({ closed: false, why, until: ago(-days) });
@@ -25,6 +26,16 @@ test("judgeEpoch() closes an epoch only when nobody can be in it", () => {
     ["unchanged for a day", { unchangedSince: ago(1) }, { closed: true, why: "succeeded" }],
     ["a backup runs for six days", { running: [ago(9), ago(6)] }, open("running", 1)],
     ["a backup has run for seven", { running: [ago(7)] }, { closed: true, why: "succeeded" }],
+    [
+      "a backup is missing",
+      { isIncomplete: true, unchangedSince: ago(90) },
+      { closed: false, why: "incomplete", until: undefined },
+    ],
+    [
+      "a backup is missing, and an operator has spoken",
+      { isIncomplete: true, isRetired: true },
+      { closed: true, why: "retired" },
+    ],
     ["no backup in it", { signers: [] }, open("unknown-host", 40)],
     ["its host's newest", { signers: [gone, { ...gone, isCurrent: true }] }, open("current", 40)],
     ["two hosts", { signers: [{ ...gone, isForked: true }, gone] }, open("forked", 40)],

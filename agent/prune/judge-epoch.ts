@@ -14,6 +14,8 @@ export type OpenReason =
   | "current"
   /** No backup in it tells whether its host has gone on to another one. */
   | "unknown-host"
+  /** A manifest of its server is missing, which no prune has removed: it may need any pack. */
+  | "incomplete"
   /** Two hosts, or a replayed manifest, share a signing key. */
   | "forked"
   /** Younger than an epoch's longest life: a copy of its host might go on with it. */
@@ -31,6 +33,8 @@ export interface EpochFacts {
   signers: readonly { isCurrent: boolean; isForked: boolean }[];
   /** An operator says that no host uses it any more. */
   isRetired: boolean;
+  /** Whether a backup of the server is missing, and no prune has removed it. */
+  isIncomplete: boolean;
 }
 
 const dayMs = 24 * 3600 * 1000;
@@ -46,12 +50,13 @@ const longestBackupMs = 7 * dayMs;
  * back. So what is unreferenced in an epoch that its host has left stays so. Pure.
  */
 export function judgeEpoch(facts: EpochFacts, now: Date): EpochState {
-  const { firstSeen, unchangedSince, created, running, signers, isRetired } = facts;
+  const { firstSeen, unchangedSince, created, running, signers, isRetired, isIncomplete } = facts;
   const after = (time: Date, ms: number) => new Date(+time + ms);
   const open = (why: OpenReason, until: Date): EpochState => ({ closed: false, why, until });
   const settled = after(unchangedSince, settledMs);
   if (settled > now) return open("changed", settled);
   if (isRetired) return { closed: true, why: "retired" };
+  if (isIncomplete) return { closed: false, why: "incomplete", until: undefined };
   const silent = after(unchangedSince, silentMs);
   if (silent <= now) return { closed: true, why: "unchanged" };
   const ended = running.map((since) => after(since, longestBackupMs)).filter((end) => end > now);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { unmarked } from "../repository/mark-state.ts";
 import type { EpochSighting } from "../repository/prune-record.ts";
 import type { ObjectInfo } from "../store/object-store.ts";
+import { findMissing } from "./find-missing.ts";
 import type { InstanceInventory, Inventory } from "./inventory.ts";
 import { judgeBackup } from "./judge-backup.ts";
 import { type EpochState, judgeEpoch, settledMs } from "./judge-epoch.ts";
@@ -16,6 +17,8 @@ export interface PlanOptions {
   now: Date;
   /** Epochs of which an operator says that no host uses them any more. */
   retired: ReadonlySet<string>;
+  /** What is missing is given up, or was never there: so is a copy of some backups. */
+  acceptsMissing: boolean;
   /** Objects of which the next prune is told at most; a test has fewer. */
   mostSeen?: number;
 }
@@ -43,6 +46,7 @@ export function planPrune(inventory: Inventory, options: PlanOptions): PrunePlan
     backups: parts.flatMap((part) => part.backups),
     objects,
     epochs: parts.flatMap((part) => part.epochs),
+    missing: parts.flatMap((part) => part.missing),
     forked: parts.flatMap((part) => part.forked),
     record: recordOf(inventory, { parts, sightings, most: options.mostSeen ?? mostSeen }),
   };
@@ -59,11 +63,13 @@ function planInstance(taken: InstanceInventory, options: InstanceOptions) {
   const chains = followChains(taken, options.last);
   const contents = contentsOf(taken);
   const watch = watchEpochs(taken, contents, options);
-  const states = judgeEpochs(taken, { chains, watch, options });
+  const lost = findMissing(taken);
+  const missing = new Set(options.acceptsMissing ? [] : lost);
+  const states = judgeEpochs(taken, { chains, watch, missing, options });
   const backups = planBackups(taken, options);
   const isClosed = (epoch: string) => states.get(epoch)?.closed === true;
   const objects = [
-    ...planLeftovers(taken, { sightings, now, isClosed }),
+    ...planLeftovers(taken, { sightings, now, isClosed, missing }),
     ...planOldMarks(taken, now),
     ...taken.packs.map((info): PlannedObject => {
       const decision = judgePack(info, { taken, states, sightings, now });
@@ -87,7 +93,9 @@ function planInstance(taken: InstanceInventory, options: InstanceOptions) {
     });
   const forked = chains.forks.map((fork) => ({ instance, ...fork }));
   const ends = [...chains.ends.values()];
-  return { backups, objects, epochs: measureEpochs(taken, states), forked, record, ends };
+  const told = lost.length === 0 ? [] : [{ instance, backups: lost }];
+  const epochs = measureEpochs(taken, states);
+  return { backups, objects, epochs, missing: told, forked, record, ends };
 }
 
 /** The keys by epoch whose appearance means that the epoch is in use. */
@@ -133,9 +141,17 @@ function fingerprintOf(keys: string[]): string {
   return createHash("sha256").update(keys.toSorted().join("\n")).digest("hex");
 }
 
+interface JudgeOptions {
+  chains: Chains;
+  watch: Watch;
+  /** Ids of backups. */
+  missing: ReadonlySet<string>;
+  options: InstanceOptions;
+}
+
 function judgeEpochs(
   taken: InstanceInventory,
-  { chains, watch, options }: { chains: Chains; watch: Watch; options: InstanceOptions },
+  { chains, watch, missing, options }: JudgeOptions,
 ): Map<string, EpochState> {
   const { sightings, now, retired } = options;
   const running = Map.groupBy(runningOf(taken), ({ epoch }) => epoch);
@@ -150,6 +166,7 @@ function judgeEpochs(
       running: (running.get(epoch) ?? []).map(({ info }) => sightings.since(info.key)),
       signers,
       isRetired: retired.has(epoch),
+      isIncomplete: missing.size > 0,
     };
     return [epoch, judgeEpoch(facts, now)];
   });
@@ -176,15 +193,17 @@ interface LeftoverOptions {
   sightings: Sightings;
   now: Date;
   isClosed: (epoch: string) => boolean;
+  missing: ReadonlySet<string>;
 }
 
 /** Maps without a manifest, and all intents. */
 function planLeftovers(
   { instance, manifests, removed, intents, maps }: InstanceInventory,
-  { sightings, now, isClosed }: LeftoverOptions,
+  { sightings, now, isClosed, missing }: LeftoverOptions,
 ): PlannedObject[] {
   const judge = (id: string, { key }: ObjectInfo): Decision => {
     if (manifests.has(id) || removed.has(id)) return { act: "remove", why: "of-an-ended-backup" };
+    if (missing.has(id)) return { act: "wait", why: "incomplete", until: undefined };
     const intent = intents.get(id);
     if (intent !== undefined && !isClosed(intent.epoch))
       return { act: "wait", why: "may-be-running", until: undefined };

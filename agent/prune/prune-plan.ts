@@ -18,6 +18,8 @@ export type WaitReason =
   | "epoch-open"
   /** Its backup has no manifest, and may still be running. */
   | "may-be-running"
+  /** Its backup's manifest is missing, and no prune has removed it. */
+  | "incomplete"
   /** Nothing needs it; an earlier prune has not seen that for a day. */
   | "just-seen"
   /** By an object lock or a legal hold of the store. */
@@ -68,6 +70,8 @@ export interface PrunePlan {
   epochs: PlannedEpoch[];
   /** For the next prune. */
   record: Pick<PruneRecord, "epochs" | "chains" | "seen">;
+  /** Backups that are missing, and that no prune has removed. */
+  missing: { instance: string; backups: string[] }[];
   /** Hosts that count as one: a copied machine or a replayed manifest. */
   forked: { instance: string; signer: string; sequence: number; backups: string[] }[];
 }

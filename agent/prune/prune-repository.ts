@@ -26,6 +26,8 @@ export interface PruneOptions {
   only?: readonly string[];
   /** Epochs that no host uses any more, says an operator. */
   retired?: readonly string[];
+  /** Backups that are missing are given up, or were never here; see `PlanOptions`. */
+  acceptsMissing?: boolean;
   /** Objects of which the next prune is told at most; a test has fewer. */
   mostSeen?: number;
   /** Without it, nothing is written and nothing removed. */
@@ -50,8 +52,8 @@ export async function* pruneRepository(options: PruneOptions): AsyncGenerator<Pr
   if (troubles.length > 0) throw joinTroubles(troubles, `prune ${store.url}`);
   assertAfter(last, now);
   assertKnown(inventory, { only, retired });
-  const { mostSeen } = options;
-  const told = mostSeen === undefined ? {} : { mostSeen };
+  const { mostSeen, acceptsMissing = false } = options;
+  const told = { acceptsMissing, ...(mostSeen === undefined ? {} : { mostSeen }) };
   const decided = planPrune(inventory, { now, retired: new Set(retired), ...told });
   assertBounded(decided, inventory);
   const plan = await respectLocks(decided, store, { now, signal });

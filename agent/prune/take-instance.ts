@@ -119,8 +119,9 @@ async function takeManifests(
       return troubles.add(damaged(info.key, what));
     }
     const { epoch, signer, sequence, state, source } = header;
-    const place = { repository, instance, id: parsed.id };
-    manifests.set(parsed.id, { ...place, info, epoch, signer, sequence, hash, state, source });
+    const about = { repository, instance, id: parsed.id, info, epoch, signer, sequence, hash };
+    const previous = header.previous?.id;
+    manifests.set(parsed.id, { ...about, previous, state, source });
     if (!epochs.has(epoch)) epochs.set(epoch, undefined);
     for (const { pack, live: bytes } of header.packs) {
       const key = packKey(header, pack);

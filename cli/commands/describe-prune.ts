@@ -47,6 +47,7 @@ export function pruneDocument(result: PruneResult) {
     backups,
     waiting: waitingOf(plan),
     epochs: plan.epochs,
+    missing: plan.missing,
     forked: plan.forked,
     retained: retained.map(({ key, size, until = null }) => ({ key, size, until })),
     spared,
@@ -69,6 +70,12 @@ export function pruneLines(result: PruneResult): string[] {
     ...retained.map(({ key, until }) => `${key} is ${retainedText(until)}`),
     ...spared.map((backup) => `${backup} was undeleted or held meanwhile, and stays.`),
     ...inUse.map((epoch) => `A backup began in epoch ${epoch} meanwhile: its packs stay.`),
+    ...plan.missing.map(
+      ({ instance, backups: ids }) =>
+        `Backups of server ${instance} are missing, and no prune has removed them ` +
+        `(${someOf(ids)}): heal them with dbctl repo check --heal-from, or give them up, ` +
+        "or say that this is a copy of some backups, with --accept-missing.",
+    ),
     ...plan.forked.map(
       ({ instance, backups: ids }) =>
         `Two hosts of server ${instance} count with one key (${ids.join(", ")}): ` +
@@ -78,6 +85,14 @@ export function pruneLines(result: PruneResult): string[] {
     ...epochTable(plan),
     ...(confirmed ? [] : ["", "Nothing was changed: add --confirm."]),
   ];
+}
+
+/** Of many, so many are named. */
+const named = 5;
+
+function someOf(ids: readonly string[]): string {
+  const more = ids.length > named ? [`and ${ids.length - named} more`] : [];
+  return [...ids.slice(0, named), ...more].join(", ");
 }
 
 function describeBackup({ manifest, decision }: PlannedBackup): string[] {
@@ -119,6 +134,7 @@ const waitTexts: Record<WaitReason, string> = {
   young: "younger than a day",
   "epoch-open": "nothing needs them, but a host may still use their epoch",
   "may-be-running": "of a backup that may be running, or has crashed; as long as its epoch is open",
+  incomplete: "of a backup whose manifest is missing",
   "just-seen": "nothing needs them; the next prune may remove them",
   retained: "retained by the store",
 };
@@ -155,6 +171,7 @@ const openTexts: Record<(EpochState & { closed: false })["why"], string> = {
   running: "a backup may be running",
   current: "its host's current one",
   "unknown-host": "no backup in it",
+  incomplete: "a backup is missing",
   forked: "shared by two hosts",
   young: "young",
 };

@@ -14,6 +14,7 @@ import { jsonOption } from "./options.ts";
 interface Flags {
   instance: string[];
   retireEpoch: string[];
+  acceptMissing: boolean;
   confirm: boolean;
   json: boolean;
 }
@@ -33,6 +34,7 @@ export function repoPruneCommand(signal: AbortSignal): Command {
       collect(timedIdPattern),
       [],
     )
+    .option("--accept-missing", "remove what only backups that are missing could need", false)
     .addOption(jsonOption)
     .addHelpText("after", help)
     .action(async (url: string, flags: Flags) => await run(url, { ...flags, signal }));
@@ -43,6 +45,8 @@ Backups may run meanwhile. What nothing needs is removed when an earlier prune h
 before: run it every day. When anything cannot be read, nothing is removed.
 --retire-epoch is for an epoch whose host will never come back; without it, the packs of such a one
 are kept until nothing has happened in it for 60 days.
+--accept-missing is for a copy of some backups, and for backups that are lost for good: when a backup
+is missing that no prune has removed, the packs that it may have needed are kept.
 
 Examples:
   dbctl repo prune file:///backups
@@ -56,7 +60,7 @@ function collect(pattern: RegExp) {
 }
 
 async function run(url: string, flags: Flags & { signal: AbortSignal }): Promise<void> {
-  const { instance, retireEpoch, confirm, json, signal } = flags;
+  const { instance, retireEpoch, acceptMissing, confirm, json, signal } = flags;
   const { store, repository } = await openRepositoryUrl(url, { signal });
   const events = pruneRepository({
     store,
@@ -65,6 +69,7 @@ async function run(url: string, flags: Flags & { signal: AbortSignal }): Promise
     now: () => new Date(),
     ...(instance.length > 0 ? { only: instance } : {}),
     retired: retireEpoch,
+    acceptsMissing: acceptMissing,
     confirm,
     signal,
   });

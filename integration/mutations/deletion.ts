@@ -193,4 +193,11 @@ export const deletion: readonly Mutation[] = [
     to: "left",
     tests: ["agent/prune/sightings.test.ts"],
   },
+  {
+    defect: "a prune takes what a lost manifest needs",
+    file: `${prune}/judge-epoch.ts`,
+    from: 'if (isIncomplete) return { closed: false, why: "incomplete", until: undefined };',
+    to: "",
+    tests: [`${prune}/prune-missing.test.ts`],
+  },
 ];
