@@ -11,6 +11,7 @@ import { generateIdentity, readIdentityFile } from "../../agent/repository/ident
 import { listBackups } from "../../agent/repository/list-backups.ts";
 import { openBackup } from "../../agent/repository/open-backup.ts";
 import { openRepository } from "../../agent/repository/open-repository.ts";
+import { readPruneRecord } from "../../agent/repository/prune-record.ts";
 import { readStream } from "../../agent/repository/read-stream.ts";
 import { createFilesystemStore } from "../../agent/store/filesystem/filesystem-store.ts";
 import { makeScratchFolder, type ScratchFolder } from "../fixtures/scratch-folder.ts";
@@ -81,6 +82,16 @@ describe("dbctl reads the golden repository", () => {
       const all = await dbctl.run("verify", "--all", "--repo", dbctl.repo, ...key, "--json");
       assert.equal(all.code, 0, all.stderr);
     }
+  });
+
+  test("what a prune has seen is read, and names every epoch", async () => {
+    const store = createFilesystemStore(goldenRepository);
+    const { id: repository } = await openRepository(store, { signal });
+    const record = await readPruneRecord(store, { repository, number: 1 }, { signal });
+    const headers = await Array.fromAsync(listBackups(store, { signal }));
+    const [seen, there] = [record.epochs, headers].map((some) => some.map(({ epoch }) => epoch));
+    assert.deepEqual(seen?.toSorted(), [...new Set(there)].toSorted());
+    assert.deepEqual(record.chains.map(({ sequence }) => sequence).toSorted(), [1, 3]);
   });
 
   test("the streams of every table are what the server had", async () => {
