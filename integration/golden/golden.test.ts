@@ -91,7 +91,8 @@ describe("dbctl reads the golden repository", () => {
     const headers = await Array.fromAsync(listBackups(store, { signal }));
     const [seen, there] = [record.epochs, headers].map((some) => some.map(({ epoch }) => epoch));
     assert.deepEqual(seen?.toSorted(), [...new Set(there)].toSorted());
-    assert.deepEqual(record.chains.map(({ sequence }) => sequence).toSorted(), [1, 3]);
+    const last = record.chains.map(({ sequence }) => sequence);
+    assert.deepEqual(new Set(last), new Set([1, 3]));
   });
 
   test("the streams of every table are what the server had", async () => {
