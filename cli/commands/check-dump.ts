@@ -27,10 +27,16 @@ export async function checkDump(path: string, flags: CheckFlags): Promise<void> 
   const survey = await source.survey({ signal, deep, onRead });
   progress[Symbol.dispose]();
   const verdict = judge(survey);
-  const document = { file: path, ...verdict, ...survey };
+  const document = { file: path, ...verdict, ...survey, ...errorOf(path, verdict, survey) };
   const lines = [...describeDump(path, survey), verdict.verdict, `  → ${verdict.advice}`];
   await printResult(document, { json, lines });
   if (!verdict.ok) process.exitCode = exitCodes["dump-damaged"];
+}
+
+function errorOf(path: string, { ok, verdict, advice }: Verdict, { refusals }: Survey) {
+  if (ok) return {};
+  const code = refusals.length > 0 ? "dump-refused" : "dump-damaged";
+  return { error: { code, message: `Cannot import ${path}: ${verdict}`, remedy: advice } };
 }
 
 interface Verdict {
@@ -49,12 +55,13 @@ function judge({ damage, refusals, tables, databases, hasRows }: Survey): Verdic
     };
   if (damage !== null) {
     const whole = damage.lastTable === null ? 0 : completeTables(tables, damage.lastTable);
+    const none = hasRows ? "no table in it is complete" : "--deep shows which tables are complete";
     return {
       ok: false,
       verdict: `The dump is ${damage.kind}: ${describeDamage(damage)}.`,
       advice:
         whole === 0
-          ? "Make the dump again, or take an older one; no table in it is complete"
+          ? `Make the dump again, or take an older one; ${none}`
           : `Make the dump again, or take an older one; the rows of its first ${whole} tables are complete`,
     };
   }

@@ -98,11 +98,20 @@ async function check(url: string, flags: CheckFlags): Promise<void> {
   const damages = damagesOf(result.findings);
   const drawn = depth.kind === "sample" ? { seed: depth.seed } : {};
   const ok = damages.length === 0;
-  const document = { repository: opened.repository.id, ok, ...result, ...drawn, healed };
+  const { id } = opened.repository;
+  const document = { repository: id, ok, ...result, ...drawn, healed, ...errorOf(url, damages) };
   const lines = [...healed.map(describeHealed), ...describe(result, healFrom === undefined)];
   await printResult(document, { json, lines });
   if (!ok) process.exitCode = exitCodes["repository-damaged"];
 }
+
+function errorOf(url: string, { length }: readonly Finding[]) {
+  if (length === 0) return {};
+  const message = `Cannot trust ${url}: ${length} damages were found`;
+  return { error: { code: "repository-damaged", message, remedy: healHint } };
+}
+
+const healHint = "Heal it from a copy: dbctl repo check … --heal-from URL";
 
 /** What only the catalog or only the store has. */
 async function withCatalog(
@@ -256,9 +265,7 @@ function describe(result: RepositoryCheckResult, isHint: boolean): string[] {
           `  backup ${id} of ${database}: restorable: ${restorable}` +
           (damagedTables.length === 0 ? "" : `; damaged: ${damagedTables.join(", ")}`),
       ),
-    ...(damages.length === 0 || !isHint
-      ? []
-      : ["  → Heal it from a copy: dbctl repo check … --heal-from URL"]),
+    ...(damages.length === 0 || !isHint ? [] : [`  → ${healHint}`]),
   ];
 }
 

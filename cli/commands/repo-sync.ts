@@ -111,9 +111,23 @@ async function sync(fromUrl: string, toUrl: string, flags: SyncFlags): Promise<v
   });
   progress[Symbol.dispose]();
   const ok = result.failures.length === 0;
-  const document = { ok, repository: repository.id, from: from.url, to: to.url, ...result };
+  const error = ok ? {} : { error: errorOf(from.url, result.failures.length) };
+  const document = {
+    ok,
+    repository: repository.id,
+    from: from.url,
+    to: to.url,
+    ...result,
+    ...error,
+  };
   await printResult(document, { json, lines: describe(result, to.url) });
   if (!ok) process.exitCode = exitCodes["repository-damaged"];
+}
+
+function errorOf(from: string, failures: number) {
+  const remedy = "Look at the objects that are named, with dbctl repo check of both repositories";
+  const message = `Cannot copy all of ${from}: ${failures} objects were not copied`;
+  return { code: "repository-damaged", message, remedy };
 }
 
 function describe(result: SyncResult, to: string): string[] {
