@@ -18,6 +18,7 @@ export async function readSecretFile(path: string): Promise<string | undefined> 
     if (error instanceof DbctlError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return undefined;
+    if (code === "EACCES") throw denied(path, error);
     throw unreadable(path, message, error);
   }
 }
@@ -45,6 +46,13 @@ function exposed(path: string, mode: number): DbctlError {
   const shown = mode.toString(8).padStart(4, "0");
   return new DbctlError("secret-exposed", `Cannot use ${path}: its mode is ${shown}, not 0600`, {
     remedy: `Run chmod 600 ${path}, and think about who may have read it`,
+  });
+}
+
+function denied(path: string, cause: unknown): DbctlError {
+  return new DbctlError("access-denied", `Cannot read ${path}: permission denied`, {
+    remedy: "Run dbctl as the user that the file belongs to: nobody else may read it",
+    cause,
   });
 }
 

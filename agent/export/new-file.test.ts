@@ -36,7 +36,10 @@ test("what is there, or comes there meanwhile, is never replaced", async () => {
   }
   await assert.rejects(NewFile.create(path), { code: "target-exists" });
   assert.equal(await readFile(path, "utf8"), "another's");
-  await assert.rejects(NewFile.create(join(folder.path, "no", "out")), { code: "cannot-create" });
+  await assert.rejects(NewFile.create(join(folder.path, "no", "out")), {
+    code: "file-missing",
+    message: /out: its folder is not there$/,
+  });
   const kept = join(folder.path, "kept");
   {
     await using made = await NewFolder.create(kept);

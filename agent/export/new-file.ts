@@ -115,10 +115,22 @@ function exists(path: string): DbctlError {
   });
 }
 
+/** The name that the system was asked for is not the one that the person gave. */
+function noPlace(path: string, cause: unknown): DbctlError {
+  const isDenied = (cause as NodeJS.ErrnoException).code === "EACCES";
+  const what = isDenied ? "permission denied in its folder" : "its folder is not there";
+  return new DbctlError(
+    isDenied ? "access-denied" : "file-missing",
+    `Cannot write ${path}: ${what}`,
+    { remedy: "Name a folder that is there, and that you may write to", cause },
+  );
+}
+
 function fail(path: string, cause: unknown): never {
   if (cause instanceof DbctlError) throw cause;
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === "EEXIST") throw exists(path);
+  if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") throw noPlace(path, cause);
   const isFull = code === "ENOSPC" || code === "EDQUOT";
   throw new DbctlError(
     isFull ? "store-full" : "cannot-create",

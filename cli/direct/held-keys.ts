@@ -33,7 +33,12 @@ export async function unlock(
 
 /** The first line of a file that nobody else may read. */
 export async function readPassphrase(path: string): Promise<Secret> {
-  const [line = "", ...rest] = (await readSecretFile(path))?.split(/\r?\n/) ?? [];
+  const text = await readSecretFile(path);
+  if (text === undefined)
+    throw new DbctlError("file-missing", `Cannot read the passphrase in ${path}: it is not there`, {
+      remedy: "Name the file, mode 0600, that holds the passphrase",
+    });
+  const [line = "", ...rest] = text.split(/\r?\n/);
   if (line.length < leastCharacters || rest.some((more) => more !== ""))
     throw new DbctlError(
       "config-invalid",

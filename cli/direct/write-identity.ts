@@ -13,8 +13,8 @@ export async function writeIdentity(
     await file.writeFile(text);
     await file.sync();
   } catch (cause) {
-    const what =
-      (cause as NodeJS.ErrnoException).code === "EEXIST" ? "it is there already" : String(cause);
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const what = code === "EEXIST" ? "it is there already" : message;
     throw new DbctlError("cannot-create", `Cannot write the identity to ${path}: ${what}`, {
       remedy: "Name a file that does not exist yet, in a folder you may write to",
       cause,
