@@ -56,3 +56,25 @@ test("parseAwsKmsUrl() knows aliases, ARNs and their region, and refuses the res
   ])
     assert.throws(() => parseAwsKmsUrl(url), { code: "usage" }, url);
 });
+
+test("a key without a region is refused with what to write", async () => {
+  const names = ["AWS_REGION", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] as const;
+  const before = names.map((name) => process.env[name]);
+  delete process.env.AWS_REGION;
+  process.env.AWS_CONFIG_FILE = process.env.AWS_SHARED_CREDENTIALS_FILE = "/nonexistent";
+  try {
+    const service = createAwsKeyService(parseAwsKmsUrl("awskms:///alias/backups"));
+    const context = { repository: "", recipient: "" };
+    const signal = AbortSignal.timeout(10_000);
+    await assert.rejects(service.wrap(Buffer.from("x"), context, { signal }), {
+      code: "usage",
+      message: /names a region/,
+      remedy: /\?region=/,
+    });
+  } finally {
+    for (const [n, name] of names.entries()) {
+      if (before[n] === undefined) delete process.env[name];
+      else process.env[name] = before[n];
+    }
+  }
+});

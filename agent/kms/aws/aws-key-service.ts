@@ -83,11 +83,14 @@ function rethrow(
       name: cause.name,
       cause,
     });
-  const name = cause instanceof Error ? cause.name : undefined;
+  // Of the SDK itself (@smithy/config-resolver), before anything is sent.
+  if (cause instanceof Error && cause.message === "Region is missing")
+    throw unusable(url, "neither it nor AWS_REGION names a region");
+  const { name, code } = (cause ?? {}) as { name?: string; code?: string };
   const denied = name === "CredentialsProviderError";
   throw keyFailure(act, url, {
     status: denied ? 401 : undefined,
-    ...(name === undefined ? {} : { name }),
+    ...(name === undefined ? {} : { name: code ?? name }),
     cause,
   });
 }
