@@ -85,8 +85,10 @@ export function backupCommand(signal: AbortSignal): Command {
 function refuseDirectOptions(command: Command): void {
   for (const name of ["repo", "jobs"])
     if (command.getOptionValueSource(name) === "cli")
-      throw new DbctlError("usage", `Cannot use --${name}: the policy of each database says it`, {
-        remedy: "Leave it out, or back up a database URL",
+      throw new DbctlError("usage", `Cannot use --${name} without a database URL`, {
+        remedy:
+          "Name one, for example postgres:///shop?host=/run/postgresql; of databases of the fleet " +
+          "the policies say it: leave it out",
       });
 }
 

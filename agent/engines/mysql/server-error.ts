@@ -64,7 +64,10 @@ const table: Record<number, Known> = {
   1143: denied,
   1227: denied,
   1370: denied,
-  1049: { code: "database-unknown", remedy: "Check the database's name in the URL" },
+  1049: {
+    code: "database-unknown",
+    remedy: "Check the name; to restore or import into a new database, add --create",
+  },
   1040: crowded,
   1203: crowded,
   1226: crowded,

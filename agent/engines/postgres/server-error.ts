@@ -67,7 +67,10 @@ const meanings: Record<string, Meaning> = {
   "08": gone,
   "0A": { code: "engine-unsupported", remedy: "This server does not offer what was asked for" },
   "28": denied,
-  "3D000": { code: "database-unknown", remedy: "Check the name; psql -l lists the databases" },
+  "3D000": {
+    code: "database-unknown",
+    remedy: "Check the name; to restore or import into a new database, add --create",
+  },
   "40001": locked,
   "40P01": locked,
   "42501": { code: "engine-denied", remedy: "Grant the user the privilege that the server names" },
