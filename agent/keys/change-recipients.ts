@@ -21,6 +21,14 @@ export async function addRecipient(
     throw new DbctlError("target-exists", `Cannot add ${added.recipient}: it is one already`, {
       remedy: "See dbctl repo keys ls",
     });
+  if (added.name !== "" && repository.recipients.some(({ name }) => name === added.name))
+    throw new DbctlError(
+      "target-exists",
+      `Cannot add ${added.recipient}: another is "${added.name}"`,
+      {
+        remedy: "Choose another name: it must say which key is meant",
+      },
+    );
   return await replace({ store, repository, signal }, [...repository.recipients, added]);
 }
 

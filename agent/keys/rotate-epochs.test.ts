@@ -176,6 +176,19 @@ test("of two changes of the recipients at once, one wins and the other is told",
   assert.equal((await openRepository(store, { signal })).recipients.length, 2);
 });
 
+test("two recipients cannot have one name, which would choose neither", async () => {
+  await using scratch = await makeScratchRepository();
+  const { store, now } = scratch;
+  let { repository } = scratch;
+  const add = async () => {
+    const { recipient } = await generateIdentity();
+    const added = fileRecipient(recipient, { name: "ops", now });
+    repository = await addRecipient({ store, repository, signal }, added);
+  };
+  await add();
+  await assert.rejects(add(), { code: "target-exists" });
+});
+
 test("the last recipient cannot be removed", async () => {
   await using scratch = await makeScratchRepository();
   const { store, repository, recipient } = scratch;

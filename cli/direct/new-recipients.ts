@@ -38,7 +38,9 @@ export async function makeRecipients(
   { repository, now, signal }: Making,
 ): Promise<NewRecipients> {
   const { identityOut, newPassphraseFile, kms, name = "" } = flags;
-  const recipients: Recipient[] = flags.recipient.map((text) => parseRecipient(text, now));
+  const recipients: Recipient[] = flags.recipient.map((text) =>
+    parseRecipient(text, { name, now }),
+  );
   encrypterForAll(recipients);
   if (newPassphraseFile !== undefined)
     recipients.push(
@@ -64,9 +66,10 @@ export async function makeRecipients(
   };
 }
 
-function parseRecipient(text: string, now: Date): Recipient {
-  const [, name = "", recipient = ""] = /^(?:([^=]*)=)?(.*)$/s.exec(text) ?? [];
-  return fileRecipient(recipient, { now, name });
+/** `name`: of one that brings none. */
+function parseRecipient(text: string, { name, now }: { name: string; now: Date }): Recipient {
+  const [, own = name, recipient = ""] = /^(?:([^=]*)=)?(.*)$/s.exec(text) ?? [];
+  return fileRecipient(recipient, { now, name: own });
 }
 
 function encrypterForAll(recipients: readonly Recipient[]): void {
