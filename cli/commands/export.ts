@@ -21,8 +21,9 @@ import {
   jsonOption,
   passphraseOption,
 } from "./options.ts";
+import { capsOf, downloadLimitOption, type TransferFlags } from "./transfer-options.ts";
 
-interface ExportFlags extends KeyFlags {
+interface ExportFlags extends KeyFlags, TransferFlags {
   repo?: string;
   format: RowForm;
   to: string;
@@ -58,6 +59,7 @@ export function exportCommand(signal: AbortSignal): Command {
     .option("--include <pattern>", "only the rows of these tables; may be repeated", patternOf)
     .option("--exclude <pattern>", "not the rows of these tables; may be repeated", patternOf)
     .option("--allow-no-match", "a pattern may match no table", false)
+    .addOption(downloadLimitOption)
     .addOption(deletedOption)
     .option("--no-owner", "leave owners out: all will belong to who loads it")
     .option("--no-privileges", "leave GRANT and REVOKE out")
@@ -82,7 +84,7 @@ async function run(name: string, flags: ExportFlags, signal: AbortSignal): Promi
   const { repo, format: form, to, dryRun, json } = flags;
   if (repo === undefined) throw noRepository();
   const startedAt = performance.now();
-  const backup = await openBackupByName(name, { ...flags, repo, signal });
+  const backup = await openBackupByName(name, { ...flags, repo, caps: capsOf(flags), signal });
   const { include = [], exclude = [], owner: owners } = flags;
   const options = { ...flags, include, exclude, owners, form, signal };
   const parts = { backup, exporterOf: ({ facts }: BackupBody) => createExporter(facts) };
