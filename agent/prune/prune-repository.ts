@@ -135,7 +135,7 @@ async function* removeBackups(
 }
 
 /**
- * Leftovers, then packs, epoch by epoch: nothing of a backup or an epoch in which somebody has begun
+ * Leftovers, then packs, epoch by epoch, some at a time: nothing of a backup or an epoch in which somebody has begun
  * to work since it was read.
  */
 async function* removeObjects(
@@ -148,7 +148,10 @@ async function* removeObjects(
   yield* removeAll(ofNobody, options);
   for (const taken of instances) {
     const own = doomed.filter(({ instance }) => instance === taken.instance);
-    for (const [epoch, some] of Map.groupBy(own, (one) => one.epoch)) {
+    const parts = Map.groupBy(own, (one) => one.epoch)
+      .entries()
+      .flatMap(([epoch, all]) => cut(all).map((some) => [epoch, some] as const));
+    for (const [epoch, some] of parts) {
       const { epochs, committed } = await findActivity(taken, { ...options, repository });
       if (epoch !== undefined && epochs.has(epoch))
         yield { kind: "epoch-in-use", instance: taken.instance, epoch };
@@ -159,6 +162,15 @@ async function* removeObjects(
         );
     }
   }
+}
+
+/** So many are removed before we look again: a sync may come back to an old epoch of a copy. */
+const beforeLook = 2048;
+
+function cut(objects: PlannedObject[]): PlannedObject[][] {
+  return Array.from({ length: Math.ceil(objects.length / beforeLook) }, (_, n) =>
+    objects.slice(n * beforeLook, (n + 1) * beforeLook),
+  );
 }
 
 async function* removeAll(

@@ -6,6 +6,7 @@ import { inParallel } from "../repository/in-parallel.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import { manifestKey, mapKey, packKey, removedKey } from "../repository/object-key.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { announceCopies } from "./announce-copies.ts";
 import { isWanted, type MetNames, type SyncFilter } from "./choose-backups.ts";
 import type { Copier, CopyItem } from "./copier.ts";
 import { listSizes } from "./list-sizes.ts";
@@ -24,21 +25,15 @@ export interface InstanceSync {
   /** Backups at work at once. */
   parallel: number;
   isDryRun: boolean;
+  at: Date;
   signal: AbortSignal;
 }
 
 type Outcome = Pick<SyncResult, "backups" | "failures" | "ownMarks">;
 
-/**
- * Copies the backups of one instance, oldest first. `objects`: what the source has; `there`: keys
- * and sizes that the destination has.
- */
-export async function syncInstance(
-  sync: InstanceSync,
-  objects: InstanceObjects,
-  there: ReadonlyMap<string, number>,
-): Promise<Outcome> {
-  const { from, repository, filter, met, parallel, isDryRun, signal } = sync;
+/** Copies the backups of one instance, oldest first. `objects`: what the source has. */
+export async function syncInstance(sync: InstanceSync, objects: InstanceObjects): Promise<Outcome> {
+  const { from, to, repository, filter, met, parallel, isDryRun, signal } = sync;
   const read = await readHeaders(from, objects, { repository: repository.id, signal });
   const failures: SyncFailure[] = read.findings.map(({ object, what }) => ({ object, what }));
   const broken = new Set(failures.map(({ object }) => object));
@@ -46,6 +41,9 @@ export async function syncInstance(
   const wanted = read.headers.filter(
     ({ header }) => isWanted(filter, header) && !broken.has(manifestKey(header)),
   );
+  const coming = wanted.map(({ header }) => header);
+  await using _announced = await announceCopies(coming, sync);
+  const there = await listSizes(to, `${objects.instance}/`, { signal });
   const ownMarks: string[] = [];
   const epochs = oncePerEpoch((header) => syncEpoch(header, sync));
   let before: Promise<unknown> = Promise.resolve();
@@ -62,7 +60,7 @@ export async function syncInstance(
   for (const { why, ...backup } of backups)
     if (why !== undefined) failures.push({ object: manifestKey(backup), what: why });
   const done = new Set(backups.filter(({ state }) => isThere.has(state)).map(({ id }) => id));
-  const headers = wanted.map(({ header }) => header).filter(({ id }) => done.has(id));
+  const headers = coming.filter(({ id }) => done.has(id));
   if (!isDryRun) failures.push(...(await confirmThere(sync, headers)));
   return { backups, failures, ownMarks };
 }

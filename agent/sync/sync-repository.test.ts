@@ -509,3 +509,35 @@ test("syncRepository() does not bring back what a prune has removed from the cop
     assert.deepEqual([...objects.keys()].toSorted(), [...before.keys()].toSorted());
   }
 });
+
+test("syncRepository() loses nothing to prunes of the copy that run meanwhile", async () => {
+  await using scratch = await makeThree();
+  const objects = new Map<string, Uint8Array>();
+  let now = at;
+  const to = createMemoryStore(objects, { now: () => now });
+  await sync(scratch, to);
+  const streams = [[randomBytes(1500)]];
+  const { header } = await backUp(scratch, { streams, fresh: true, isLogical: true });
+  const prune = async () => {
+    const options = { store: to, repository: scratch.repository.id, by: "ann", signal };
+    await Array.fromAsync(pruneRepository({ ...options, confirm: true, now: () => now }));
+  };
+  const slow: ObjectStore = {
+    ...to,
+    put: async (key, body, options) => {
+      for (let days = 0; days < 3 && key.endsWith(`${header.id}/manifest`); days++) {
+        now = new Date(+now + 26 * 3600_000);
+        await prune();
+      }
+      return await to.put(key, body, options);
+    },
+  };
+  const result = await sync(scratch, slow);
+  assert.deepEqual(result.failures, []);
+  assert.equal(result.backups.find(({ id }) => id === header.id)?.state, "copied");
+  assert.deepEqual(
+    [...objects.keys()].filter((key) => key.includes("/intents/")),
+    [],
+  );
+  await assertWhole(scratch, to);
+});

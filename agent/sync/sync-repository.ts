@@ -37,7 +37,7 @@ export interface SyncRequest {
  * A name in the filter that nothing has is refused, after the others were copied.
  */
 export async function syncRepository(request: SyncRequest): Promise<SyncResult> {
-  const { from, to, filter, isDryRun, deletesExtraneous, signal } = request;
+  const { from, filter, isDryRun, deletesExtraneous, signal } = request;
   const state = await openCopy(request);
   const copier = new Copier(request);
   const met = new MetNames(filter);
@@ -59,8 +59,7 @@ export async function syncRepository(request: SyncRequest): Promise<SyncResult> 
   for await (const objects of listInstances(from, { found: () => {}, signal })) {
     met.meetInstance(objects.instance);
     if (filter.instances !== undefined && !filter.instances.includes(objects.instance)) continue;
-    const there = await listSizes(to, `${objects.instance}/`, { signal });
-    const outcome = await syncInstance(sync, objects, there);
+    const outcome = await syncInstance(sync, objects);
     result.backups.push(...outcome.backups);
     result.failures.push(...outcome.failures);
     result.ownMarks.push(...outcome.ownMarks);
