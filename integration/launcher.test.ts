@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { symlink } from "node:fs/promises";
+import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -17,6 +17,18 @@ test("the launcher works through a link, from any directory, without Node in the
   const env = { PATH: "/usr/bin:/bin" };
   const { stdout } = await execute(link, ["--version"], { cwd: "/", env });
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test("the launcher of a fresh clone says what to run first", async () => {
+  await using folder = await makeScratchFolder("launcher");
+  const cli = join(folder.path, "cli");
+  await mkdir(cli);
+  await copyFile(launcher, join(cli, "dbctl"));
+  await writeFile(join(cli, "main.ts"), "");
+  await assert.rejects(execute(join(cli, "dbctl"), ["--version"]), {
+    code: 78,
+    stderr: /no packages\n {2}→ Run `npm ci --ignore-scripts` there\n$/,
+  });
 });
 
 test("every command has help with an example", async () => {
