@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import fc from "fast-check";
-import { openDatabase } from "../database/database.ts";
 import { cancelJob, readStopRequests } from "./cancel-job.ts";
 import { claimNextJob } from "./claim-next-job.ts";
 import { enqueueBackups } from "./enqueue-backups.ts";
@@ -266,20 +267,33 @@ test("cancelJob() keeps a lost job from being tried again", async () => {
   assert.equal(await requeueLostJobs(fleet.db, fleet.pass(3600)), 0);
 });
 
+/** What another controller claims, in a process of its own: it says when it begins. */
+const otherController = (path: string, hosts: readonly string[], now: Date) => `
+  const { openDatabase } = await import(${JSON.stringify(import.meta.resolve("../database/database.ts"))});
+  const { claimNextJob } = await import(${JSON.stringify(import.meta.resolve("./claim-next-job.ts"))});
+  await using db = await openDatabase(${JSON.stringify(path)});
+  const claim = (host) => claimNextJob(db, { host }, new Date(${+now}));
+  console.log("ready");
+  const claims = await Promise.all(${JSON.stringify(hosts)}.map(claim));
+  console.log(JSON.stringify(claims.filter(Boolean).map(({ job }) => job.host)));`;
+
 test("claimNextJob() gives each of two controllers its own job, and a host one at a time", async () => {
   await using fleet = await openScratchFleet(["db1", "db2"]);
   await enqueue(fleet);
   await enqueue(fleet);
-  await using other = await openDatabase(fleet.path);
   const hosts = ["db1", "db2", "db1", "db2"];
+  const source = otherController(fleet.path, hosts, fleet.now());
+  const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  assert.equal((await lines.next()).value, "ready");
   const claims = await Promise.all(
-    hosts.flatMap((host) => [
-      claimNextJob(fleet.db, { host }, fleet.now()),
-      claimNextJob(other, { host }, fleet.now()),
-    ]),
+    hosts.map((host) => claimNextJob(fleet.db, { host }, fleet.now())),
   );
-  const jobs = claims.filter((record) => record !== undefined);
-  assert.deepEqual(jobs.map(({ job }) => job.host).toSorted(), ["db1", "db2"]);
+  const here = claims.filter((record) => record !== undefined).map(({ job }) => job.host);
+  const there = JSON.parse(String((await lines.next()).value)) as string[];
+  assert.deepEqual([...here, ...there].toSorted(), ["db1", "db2"]);
 });
 
 test("claimNextJob() holds the budget of a repository", async () => {
