@@ -1,4 +1,5 @@
 import { maxEpochAgeMs } from "../repository/host-state.ts";
+import { intentLifeMs } from "../repository/intent.ts";
 
 /** Whether any host may still refer to the epoch's packs. */
 export type EpochState =
@@ -42,9 +43,6 @@ const dayMs = 24 * 3600 * 1000;
 export const settledMs = dayMs;
 /** A host that was silent for twice the longest life of an epoch begins a new one. */
 export const silentMs = 2 * maxEpochAgeMs;
-/** No backup runs for so long. */
-const longestBackupMs = 7 * dayMs;
-
 /**
  * A host refers to packs of its current epoch only, and goes from an epoch to the next one, never
  * back. So what is unreferenced in an epoch that its host has left stays so. Pure.
@@ -59,7 +57,7 @@ export function judgeEpoch(facts: EpochFacts, now: Date): EpochState {
   if (isIncomplete) return { closed: false, why: "incomplete", until: undefined };
   const silent = after(unchangedSince, silentMs);
   if (silent <= now) return { closed: true, why: "unchanged" };
-  const ended = running.map((since) => after(since, longestBackupMs)).filter((end) => end > now);
+  const ended = running.map((since) => after(since, intentLifeMs)).filter((end) => end > now);
   if (ended.length > 0) return open("running", new Date(Math.max(...ended.map(Number))));
   if (signers.length === 0) return open("unknown-host", silent);
   if (signers.some(({ isForked }) => isForked)) return open("forked", silent);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { brokenDisk, createFaultyStore } from "../../integration/fixtures/faulty-store.ts";
+import {
+  brokenDisk,
+  createFaultyStore,
+  forbidden,
+} from "../../integration/fixtures/faulty-store.ts";
 import {
   backUp,
   makeScratchRepository,
@@ -154,4 +158,29 @@ test("a manifest whose answer was lost is followed by one with the next number",
   assert.equal(lost?.sequence, 1);
   assert.equal(header.sequence, 2);
   assert.equal(header.previous?.id, lost?.id);
+});
+
+test("commit() after more days than prunes wait refuses what is not there, or cannot be seen", async () => {
+  const finished = new Date("2026-11-27T11:00:00.000Z");
+  for (const way of ["there", "gone", "denied", "soon"] as const) {
+    await using scratch = await makeScratchRepository();
+    const deny = createFaultyStore(scratch.store, ({ method, key }) => {
+      if (way === "denied" && method === "list") throw forbidden(key);
+    });
+    await using state = await scratch.hostOf();
+    await using writer = await open({ ...scratch, store: deny }, state);
+    const { epoch, indexPath } = state;
+    await using chunks = new ChunkWriter({ store: scratch.store, epoch, indexPath, signal });
+    chunks.beginStream();
+    chunks.add(randomBytes(1000));
+    await writer.addStream(0, chunks.endStream());
+    const packs = await chunks.finish();
+    if (way === "gone" || way === "soon")
+      for (const key of await keysOf(scratch, "/packs/")) scratch.objects.delete(key);
+    const commit = writer.commit({ ...content, packs, ...(way === "soon" ? {} : { finished }) });
+    if (way === "there" || way === "soon") await commit;
+    else await assert.rejects(commit, { code: "failed", message: /7 days/ });
+    const manifests = await keysOf(scratch, "/manifest");
+    assert.equal(manifests.length, way === "there" || way === "soon" ? 1 : 0);
+  }
 });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { DbctlError } from "../../core/errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { assertPacksThere } from "./assert-packs-there.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import type { WrittenPacks } from "./chunk-writer.ts";
 import type { HostState } from "./host-state.ts";
@@ -89,7 +90,7 @@ export class BackupWriter implements AsyncDisposable {
    * writer must have finished before.
    */
   async commit(content: BackupContent): Promise<{ id: string; header: BackupHeader }> {
-    const { store, state, signal } = this.#options;
+    const { store, state, started, signal } = this.#options;
     const packs = this.#livePacks();
     await this.#flush();
     const body = encodeBody(state.epoch, this.id, {
@@ -99,6 +100,8 @@ export class BackupWriter implements AsyncDisposable {
     const header = this.#header(content, { packs, body });
     const { bytes, hash } = encodeHeader(header, state.signer);
     const link = { id: this.id, sequence: header.sequence, hash };
+    const { finished } = content;
+    await assertPacksThere({ store, epoch: state.epoch, packs, started, finished, signal });
     await state.reserve(link);
     await store.put(manifestKey(header), [bytes, body], { signal });
     this.#committed = true;

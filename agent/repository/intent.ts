@@ -17,6 +17,9 @@ export interface Intent {
   started: string;
 }
 
+/** So long after a prune has first seen it, it keeps nothing any more. */
+export const intentLifeMs = 7 * 24 * 3600 * 1000;
+
 const maxBytes = 1 << 16;
 
 export async function readIntent(
