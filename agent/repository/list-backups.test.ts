@@ -117,3 +117,19 @@ test("findBackup() tells backups of one second apart", async () => {
     assert.deepEqual(await findBackup(scratch.store, "latest", { signal }), header);
   }
 });
+
+test("findBackup() takes a server's name before the id, when another one has the same id", async () => {
+  await using scratch = await makeScratchRepository();
+  const { header } = await backUp(scratch, { streams });
+  const copy = manifestOf({ ...header, instance: "7313" });
+  scratch.objects.set(copy, Buffer.from("somebody chose this name"));
+  const find = (name: string) => findBackup(scratch.store, name, { signal });
+  await assert.rejects(find(header.id), {
+    code: "usage",
+    remedy: new RegExp(`7312/${header.id}, 7313/${header.id}`),
+  });
+  assert.deepEqual(await find(`7312/${header.id}`), header);
+  assert.deepEqual(await find(`7312/${header.id.slice(0, 17)}`), header);
+  await assert.rejects(find(`7314/${header.id}`), { code: "backup-unknown" });
+  await assert.rejects(find("7312/"), { code: "backup-unknown" });
+});

@@ -53,8 +53,8 @@ interface FindOptions {
 }
 
 /**
- * The backup of that name: an id or the unique beginning of one; `latest`; or
- * `host/database:latest`. The latest may be a partial one; its header says so. One that was deleted
+ * The backup of that name: an id or the unique beginning of one; either after its server's own id
+ * and a slash; `latest`; or `host/database:latest`. The latest may be a partial one; its header says so. One that was deleted
  * is never the latest, and `backup-unknown` by its id.
  */
 export async function findBackup(
@@ -66,17 +66,32 @@ export async function findBackup(
   const latest = /^(?:(.+):)?latest$/.exec(name);
   if (latest !== null)
     return await findLatest(store, { manifests, of: latest[1], deleted, signal });
-  const found = manifests.filter(({ id }) => name !== "" && id.startsWith(name));
+  const [, instance, beginning = ""] = /^(?:([^/]*)\/)?([^/]+)$/.exec(name) ?? [];
+  const found = manifests.filter(
+    (one) =>
+      beginning !== "" &&
+      one.id.startsWith(beginning) &&
+      (instance === undefined || one.instance === instance),
+  );
   const [only, ...others] = found;
   if (only === undefined) throw unknown(name, "there is none of that name");
   if (others.length > 0)
     throw new DbctlError("usage", `Cannot choose a backup: "${name}" begins ${found.length} ids`, {
-      remedy: `Write more of the id: ${found.map(({ id }) => id).join(", ")}`,
+      remedy: `Write more of the id: ${namesOf(found).join(", ")}`,
     });
   const { header } = await readHeader(store, only.key, { signal });
   const marks = deleted ? unmarked : await readMarkState(store, header, { signal });
   if (isDeleted(marks)) throw deletedBackup(header.id, marks);
   return header;
+}
+
+/** So many are named. */
+const mostNames = 20;
+
+/** Two servers may have backups of one id: whoever can write there can choose it. */
+function namesOf(found: readonly { instance: string; id: string }[]): string[] {
+  const isUnique = new Set(found.map(({ id }) => id)).size === found.length;
+  return found.slice(0, mostNames).map(({ instance, id }) => (isUnique ? id : `${instance}/${id}`));
 }
 
 interface Search {
