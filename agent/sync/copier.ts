@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { DbctlError } from "../../core/errors.ts";
 import { damaged } from "../repository/damage.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { isSameObject } from "./same-object.ts";
 
 /** An object of the source, and what it must be. */
 export interface CopyItem {
@@ -85,6 +86,9 @@ export class Copier {
       const found = await to.head(key, { signal });
       if (found?.size !== size)
         throw this.#differs(key, `it has ${found?.size} bytes, not ${size}`);
+      // Packs have random names; somebody may have put a mark in the same moment.
+      if (!bulk && !(await isSameObject(key, this.#options)))
+        throw this.#differs(key, "it has other bytes");
     }
   }
 

@@ -15,6 +15,7 @@ import { pruneRepository } from "../prune/prune-repository.ts";
 import { checkRepository } from "../check/check-repository.ts";
 import { overlayStore } from "../check/overlay-store.ts";
 import { markKey, removedKey, resealedKey } from "../repository/object-key.ts";
+import { putMark } from "../repository/put-mark.ts";
 import { createMemoryStore } from "../store/memory/memory-store.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { syncRepository, type SyncRequest } from "./sync-repository.ts";
@@ -540,4 +541,30 @@ test("syncRepository() loses nothing to prunes of the copy that run meanwhile", 
     [],
   );
   await assertWhole(scratch, to);
+});
+
+test("syncRepository() takes no mark for its own that somebody puts in the same moment", async () => {
+  await using scratch = await makeThree();
+  const objects = new Map<string, Uint8Array>();
+  const to = createMemoryStore(objects);
+  await sync(scratch, to);
+  const [header] = scratch.headers;
+  assert.ok(header);
+  const say = (store: ObjectStore, tag: string) =>
+    putMark(store, header, {
+      decide: () => ({ mark: "tag", tag, reason: "" }),
+      by: "ann",
+      now: at,
+      signal,
+    });
+  await say(scratch.store, "ours");
+  const racing: ObjectStore = {
+    ...to,
+    put: async (key, body, options) => {
+      if (key === markKey(header, 1)) await say(to, "hers");
+      return await to.put(key, body, options);
+    },
+  };
+  const { failures } = await sync(scratch, racing);
+  assert.match(failures[0]?.what ?? "", /other bytes/);
 });
