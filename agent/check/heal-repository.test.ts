@@ -11,10 +11,15 @@ import {
   type ScratchRepository,
   signal,
 } from "../../integration/fixtures/scratch-repository.ts";
+import { Secret } from "../../core/secret.ts";
+import { addRecipient, removeRecipient } from "../keys/change-recipients.ts";
+import { rotateEpochs } from "../keys/rotate-epochs.ts";
+import { generateIdentity } from "../repository/identity.ts";
 import type { BackupHeader } from "../repository/manifest.ts";
 import { encodeHeader } from "../repository/manifest-bytes.ts";
 import { markKey } from "../repository/object-key.ts";
 import { type NewMark, putMark } from "../repository/put-mark.ts";
+import { fileRecipient } from "../repository/recipient.ts";
 import { loadState } from "../repository/state-file.ts";
 import { createMemoryStore } from "../store/memory/memory-store.ts";
 import { checkRepository } from "./check-repository.ts";
@@ -135,6 +140,50 @@ test("healRepository() that is cut at any call leaves what the next one heals", 
       for (let runs = 0; (await heal(scratch)).length > 0; runs++) assert.ok(runs < 3);
       assertHealed(scratch);
     }
+});
+
+test("healRepository() puts back an epoch's key that looks sealed to somebody else", async () => {
+  await using scratch = await makeTwo();
+  const key = scratch.keys.find((one) => one.includes("/epochs/")) ?? "";
+  // Within the stanza of the recipient.
+  const bytes = Buffer.from(scratch.objects.get(key) ?? []);
+  bytes[100] = bytes[100] === 0x41 ? 0x42 : 0x41;
+  scratch.objects.set(key, bytes);
+  assert.deepEqual(
+    (await findAll(scratch)).map(({ kind }) => kind),
+    ["unopenable"],
+  );
+  assert.deepEqual(
+    (await heal(scratch)).map(({ object, state }) => [object, state]),
+    [[key, "healed"]],
+  );
+  assertHealed(scratch);
+});
+
+test("healRepository() with a stranger's key leaves the epochs' keys as they are", async () => {
+  await using scratch = await makeTwo();
+  const { identity } = await generateIdentity();
+  const [done, ...more] = await heal({ ...scratch, identity });
+  assert.match(done?.state === "not-healed" ? done.why : "", /^another key is needed/);
+  assert.equal(more.length, 0);
+  assertHealed(scratch);
+});
+
+test("healRepository() brings no sealing back that a rotation has ended", async () => {
+  await using scratch = await makeTwo();
+  const { store, repository, recipient, identity, objects } = scratch;
+  const fresh = await generateIdentity();
+  const parts = { store, repository, signal };
+  const ours = fileRecipient(fresh.recipient, { now: scratch.now });
+  const added = await addRecipient(parts, ours);
+  const changed = await removeRecipient({ ...parts, repository: added }, recipient);
+  const both = new Secret(`${identity.reveal()}\n${fresh.identity.reveal()}`);
+  const rotation = { ...parts, repository: changed, list: changed.list, identity: both };
+  await Array.fromAsync(rotateEpochs(rotation));
+  const before = new Map(objects);
+  const [done] = await heal(scratch);
+  assert.match(done?.state === "not-healed" ? done.why : "", /^another key is needed/);
+  assert.deepEqual(objects, before);
 });
 
 test("healRepository() removes nothing when the copy is no better", async () => {

@@ -84,7 +84,6 @@ async function whatIsKnown(
 const incurable: Partial<Record<FindingKind, string>> = {
   forked: "both lines of backups are whole: find out which host is the right one",
   "broken-chain": "a copy would say the same",
-  unopenable: "another key is needed, not another copy",
   foreign: "somebody made it: find out who, and remove it",
 };
 
@@ -97,14 +96,17 @@ async function healObject(
   const why = kinds.map((kind) => incurable[kind]).find((reason) => reason !== undefined);
   if (why !== undefined) return notHealed(why);
   if (await isRemoved(request, key)) return notHealed("a prune has removed its backup");
+  const isShut = kinds.includes("unopenable");
+  if (isShut && !(await isOneSealing(request, key))) return notHealed(otherKey);
   await using stack = new AsyncDisposableStack();
   let good: { local: LocalCopy; proof: Proof };
   try {
-    const wanted = await keyInCopy(request, key);
+    const wanted = await keyIn(request.copy, key, request);
     const local = stack.use(await fetchLocalCopy(request.copy, wanted, request));
     good = { local, proof: await proveObject(local, known) };
   } catch (error) {
     if (!isNoGood(error)) throw error;
+    if (isShut && error.code === "identity-wrong") return notHealed(otherKey);
     const what = error.code === "object-missing" ? "it is not there" : damageOf(key, error);
     return notHealed(`in the copy: ${what}`);
   }
@@ -128,10 +130,25 @@ async function isRemoved({ store, signal }: HealRequest, key: string): Promise<b
 }
 
 /** After a rotation, an epoch's key is in its latest sealing. */
-async function keyInCopy({ copy, signal }: HealRequest, key: string): Promise<string> {
+async function keyIn(
+  store: ObjectStore,
+  key: string,
+  { signal }: { signal: AbortSignal },
+): Promise<string> {
   const parsed = parseKey(key);
   if (parsed?.kind !== "epoch") return key;
-  return (await findEpochFile(copy, parsed, { signal }))?.key ?? key;
+  return (await findEpochFile(store, parsed, { signal }))?.key ?? key;
+}
+
+const otherKey = "another key is needed, not another copy";
+
+/**
+ * Whether both have the epoch's key in one object: then a key that opens the copy's shows that ours
+ * is damaged. Another sealing may be one that a rotation has ended, and must not come back.
+ */
+async function isOneSealing(request: HealRequest, key: string): Promise<boolean> {
+  const { store, copy } = request;
+  return (await keyIn(store, key, request)) === (await keyIn(copy, key, request));
 }
 
 async function replace({ store, signal }: HealRequest, local: LocalCopy): Promise<void> {
