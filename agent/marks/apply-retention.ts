@@ -88,7 +88,7 @@ async function readBackups(
     if (at !== undefined && +now - +at < dayMs) gone.set(database, (gone.get(database) ?? 0) + 1);
     return knownOf(header);
   };
-  return { backups: await listStoredBackups(store, { factsOf, signal }), gone };
+  return { backups: await listStoredBackups(store, { factsOf, withPacks: false, signal }), gone };
 }
 
 /** False when somebody has said something of it since it was judged. */
@@ -111,7 +111,8 @@ async function markOne(
 async function assertSomeLeft(deleted: ListedBackup[], options: Deletion): Promise<void> {
   const { store, repository, signal } = options;
   const marks = await readAllMarks(store, options);
-  const left = await listStoredBackups(store, { factsOf: factsByMarks(marks), signal });
+  const factsOf = factsByMarks(marks);
+  const left = await listStoredBackups(store, { factsOf, withPacks: false, signal });
   const whole = new Set(
     left.filter(({ state }) => state === "complete").map(({ database }) => database),
   );

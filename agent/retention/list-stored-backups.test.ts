@@ -132,3 +132,13 @@ test("listStoredBackups() fails on a manifest that it cannot read", async () => 
     code: "repository-damaged",
   });
 });
+
+test("listStoredBackups() keeps no lists of packs for whoever needs none", async () => {
+  await using scratch = await makeScratchRepository();
+  await backUp(scratch, { streams: rows("packs") });
+  const { store } = scratch;
+  const [full] = await listStoredBackups(store, { signal });
+  const [short] = await listStoredBackups(store, { withPacks: false, signal });
+  assert.equal(full?.packs.length, 1);
+  assert.deepEqual(short, { ...full, packs: [] });
+});

@@ -26,6 +26,8 @@ export type BackupFacts = Partial<
 interface Options {
   /** What is known besides; undefined leaves the backup out, as one that is deleted already. */
   factsOf?: (header: BackupHeader) => BackupFacts | undefined;
+  /** Whether to keep the lists of packs, which are long; else they are empty. */
+  withPacks?: boolean;
   signal: AbortSignal;
 }
 
@@ -35,7 +37,7 @@ interface Options {
  */
 export async function listStoredBackups(
   store: ObjectStore,
-  { factsOf = () => ({}), signal }: Options,
+  { factsOf = () => ({}), withPacks = true, signal }: Options,
 ): Promise<ListedBackup[]> {
   const backups: ListedBackup[] = [];
   for await (const { key, created } of listManifests(store, { signal })) {
@@ -43,7 +45,8 @@ export async function listStoredBackups(
     const facts = factsOf(header);
     if (facts === undefined) continue;
     const locks = await lockFacts(store, key, { signal });
-    backups.push(listedBackup(header, { created, facts: { ...facts, ...locks } }));
+    const listed = listedBackup(header, { created, facts: { ...facts, ...locks } });
+    backups.push(withPacks ? listed : { ...listed, packs: [] });
   }
   return backups;
 }

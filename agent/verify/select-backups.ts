@@ -38,7 +38,7 @@ export async function selectBackups(
 }
 
 function isGroup(name: string): boolean {
-  return name.includes("/") && !name.endsWith(":latest");
+  return name.includes("/") && !name.endsWith(":latest") && !/\/\d{8}T\d{6}Z-/.test(name);
 }
 
 function belongsTo({ name, instance, all }: Selection, header: BackupHeader): boolean {

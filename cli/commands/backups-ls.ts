@@ -34,8 +34,11 @@ export function backupsLsCommand(signal: AbortSignal): Command {
     });
 }
 
+/** Without the lists of what it needs: those of many large backups would fill the memory. */
+type Summarized = Omit<BackupHeader, "packs" | "maps">;
+
 interface Listed {
-  header: BackupHeader;
+  header: Summarized;
   marks: MarkState;
 }
 
@@ -69,10 +72,11 @@ interface Reading {
 async function readHeaders(
   { store }: OpenedRepository,
   { failures, signal }: Reading,
-): Promise<BackupHeader[]> {
-  const headers: BackupHeader[] = [];
+): Promise<Summarized[]> {
+  const headers: Summarized[] = [];
   try {
-    for await (const header of listBackups(store, { signal })) headers.push(header);
+    for await (const { packs: _packs, maps: _maps, ...header } of listBackups(store, { signal }))
+      headers.push(header);
   } catch (error) {
     if (!(error instanceof DbctlError) || signal.aborted) throw error;
     failures.push(error);
@@ -112,7 +116,7 @@ function undeleteUntil({ deleted, removing }: MarkState): string {
 }
 
 /** A backup as `--json` shows it everywhere. */
-export function summarize(header: BackupHeader) {
+export function summarize(header: Summarized) {
   const { id, state, kind, source, instance, epoch, started, finished, sizes } = header;
   const bytes = { read: sizes.read, stored: sizes.stored, new: sizes.new };
   return { backup: id, state, kind, source, instance, epoch, started, finished, bytes };
