@@ -16,24 +16,46 @@ export interface DeleteOptions extends MarkOptions {
   confirm: boolean;
 }
 
+interface Deleted {
+  until: Date;
+  /** False when it was deleted before. */
+  changed: boolean;
+}
+
+/** Deletes all of them or, when one of them may not be deleted, none: that is looked at first. */
+export async function deleteBackups(
+  headers: readonly BackupHeader[],
+  options: DeleteOptions,
+): Promise<(Deleted & { header: BackupHeader })[]> {
+  const together = new Set(headers.map(({ id }) => id));
+  const done: (Deleted & { header: BackupHeader })[] = [];
+  for (const confirm of options.confirm ? [false, true] : [false]) {
+    done.length = 0;
+    for (const header of headers)
+      done.push({ header, ...(await deleteBackup(header, { ...options, confirm, together })) });
+  }
+  return done;
+}
+
 /** Unless said otherwise, a deleted backup can be had back for seven days. */
 export const defaultWindowSeconds = 7 * 24 * 3600;
 
 /**
  * Marks a backup as deleted; a prune removes it when nobody has undeleted it within the window.
- * Refuses one that is held, and the last good one of its database.
+ * Refuses one that is held, and the last good one of its database. `together`: ids of those that are
+ * deleted with it.
  */
 export async function deleteBackup(
   header: BackupHeader,
-  options: DeleteOptions,
-): Promise<{ until: Date; changed: boolean }> {
-  const { store, now, window, lastOne, confirm, reason, signal } = options;
+  options: DeleteOptions & { together?: ReadonlySet<string> },
+): Promise<Deleted> {
+  const { store, now, window, lastOne, confirm, reason, together = new Set(), signal } = options;
   const place = header;
   const before = await readMarkState(store, place, { signal });
   assertThere(place, before, "delete");
   if (before.deleted !== undefined) return { until: before.deleted.until, changed: false };
   assertNotHeld(header, before.held);
-  if (!lastOne) await assertNotLast(header, { store, signal });
+  if (!lastOne) await assertNotLast(header, { store, together, signal });
   if (!confirm) return { until: new Date(+now + window * 1000), changed: true };
   const { state, changed } = await mark(place, options, (marks) => {
     assertThere(place, marks, "delete");
@@ -41,7 +63,7 @@ export async function deleteBackup(
     return marks.deleted === undefined ? { mark: "delete", reason, window } : undefined;
   });
   // Somebody may have deleted the others at the same time.
-  if (changed && !lastOne) await assertNotLast(header, { store, signal }).catch(takeBack);
+  if (changed && !lastOne) await assertNotLast(header, { store, together, signal }).catch(takeBack);
   return { until: state.deleted?.until ?? now, changed };
 
   async function takeBack(error: unknown): Promise<never> {
@@ -58,18 +80,25 @@ function assertNotHeld({ id }: BackupHeader, held: { by: string; reason: string 
   });
 }
 
+interface LastCheck {
+  store: ObjectStore;
+  /** Ids of backups that do not count, for they are deleted as well. */
+  together: ReadonlySet<string>;
+  signal: AbortSignal;
+}
+
 /** Headers that are read at once. */
 const readers = 16;
 
 /** A backup that cannot be read is not a good one. */
 async function assertNotLast(
   header: BackupHeader,
-  { store, signal }: { store: ObjectStore; signal: AbortSignal },
+  { store, together, signal }: LastCheck,
 ): Promise<void> {
   if (header.state !== "complete") return;
   const manifests = await Array.fromAsync(listManifests(store, { signal }));
   const others = manifests.filter(
-    ({ id, instance }) => instance === header.instance && id !== header.id,
+    ({ id, instance }) => instance === header.instance && id !== header.id && !together.has(id),
   );
   const good = await inParallel(others, readers, async ({ key }) => {
     const other = await unlessDamaged(

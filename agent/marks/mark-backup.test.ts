@@ -12,7 +12,7 @@ import type { BackupHeader } from "../repository/manifest.ts";
 import { manifestKey, packKey } from "../repository/object-key.ts";
 import { readMarkState } from "../repository/read-marks.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { deleteBackup } from "./delete-backup.ts";
+import { deleteBackup, deleteBackups } from "./delete-backup.ts";
 import { holdBackup, releaseBackup } from "./hold-backup.ts";
 import { undeleteBackup } from "./mark-backup.ts";
 
@@ -47,6 +47,20 @@ test("deleteBackup() refuses the last good backup of a database, whatever else i
   await undeleteBackup(one, marking(store));
   await deleteBackup(two, deleting(store));
   await deleteBackup(one, { ...deleting(store), lastOne: true });
+});
+
+test("deleteBackups() deletes all or none, and counts none of them as the one that is left", async () => {
+  await using scratch = await makeScratchRepository();
+  const { store } = scratch;
+  const make = async () => (await backUp(scratch, { streams: streams() })).header;
+  const [one, two, three] = [await make(), await make(), await make()];
+  const last = { code: "access-denied", message: /last good one of h\/shop/ };
+  for (const confirm of [false, true])
+    await assert.rejects(deleteBackups([one, two, three], { ...deleting(store), confirm }), last);
+  for (const header of [one, two, three]) assert.equal(await isDeleted(scratch, header), false);
+  const [first, second] = await deleteBackups([one, two], deleting(store));
+  assert.deepEqual([first?.changed, second?.changed], [true, true]);
+  assert.deepEqual([await isDeleted(scratch, one), await isDeleted(scratch, two)], [true, true]);
 });
 
 /** The store, with something that happens right before the first mark is put. */

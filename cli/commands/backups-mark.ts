@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { defaultWindowSeconds, deleteBackup } from "../../agent/marks/delete-backup.ts";
+import { defaultWindowSeconds, deleteBackups } from "../../agent/marks/delete-backup.ts";
 import { holdBackup, releaseBackup } from "../../agent/marks/hold-backup.ts";
 import { type MarkOptions, tagBackup, undeleteBackup } from "../../agent/marks/mark-backup.ts";
 import { findBackup } from "../../agent/repository/list-backups.ts";
@@ -96,14 +96,12 @@ async function remove(names: string[], flags: RmFlags & { signal: AbortSignal })
   const { confirm, lastOne, json, reason, signal } = flags;
   const { store } = await openRepositoryUrl(flags.repo, { signal });
   const window = flags.undelete ? flags.undeleteWindow : 0;
-  const backups = [];
-  for (const name of names) {
-    const header = await findAny(name, { store, signal });
-    const by = operatorName();
-    const options = { store, by, reason, now: new Date(), window, lastOne, confirm, signal };
-    const { until, changed } = await deleteBackup(header, options);
-    backups.push({ ...nameOf(header), until, changed });
-  }
+  const headers: BackupHeader[] = [];
+  for (const name of names) headers.push(await findAny(name, { store, signal }));
+  const by = operatorName();
+  const options = { store, by, reason, now: new Date(), window, lastOne, confirm, signal };
+  const deleted = await deleteBackups(headers, options);
+  const backups = deleted.map(({ header, ...rest }) => ({ ...nameOf(header), ...rest }));
   const lines = backups.map(({ backup, database, until, changed }) => {
     const end = window === 0 ? "and the next prune may remove it" : `until ${until.toISOString()}`;
     if (!changed)
