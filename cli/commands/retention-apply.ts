@@ -100,7 +100,7 @@ async function run(flags: ApplyFlags, signal: AbortSignal): Promise<void> {
     throw new DbctlError("database-unknown", `Cannot find "${database}" in ${store.url}`, {
       remedy: "See dbctl backups ls for the databases",
     });
-  const preview = { rule, at: now, decisions, breaches };
+  const preview = { rule, at: now, decisions, breaches, hasPacks: false };
   const document = { ...previewDocument(preview), confirmed: confirm, deleted };
   const limits = breaches.length === 0 ? [] : ["Add --over-limit to delete of those as well."];
   const done = confirm

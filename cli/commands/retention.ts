@@ -103,7 +103,7 @@ async function runPreview(flags: PreviewFlags, signal: AbortSignal): Promise<voi
   const decisions = keepBackups(backups, rule, { now }).toSorted(byDatabaseThenTime);
   // What went today is known to whoever applies the rule; here the whole of it is one day's work.
   const breaches = breachesOfDailyLimit(decisions, { now, gone: new Map() });
-  const preview = { rule, at: now, decisions, breaches };
+  const preview = { rule, at: now, decisions, breaches, hasPacks: true };
   const lines = previewLines(preview);
   await printResult(previewDocument(preview), { json: flags.json, lines });
 }

@@ -34,7 +34,7 @@ function previewOf(backups: NamedBackup[]) {
   const rule = { keepLast: 2 };
   const decisions = keepBackups(backups, rule, { now: at });
   const breaches = breachesOfDailyLimit(decisions, { now: at, gone: new Map() });
-  return { rule, at, decisions, breaches };
+  return { rule, at, decisions, breaches, hasPacks: true };
 }
 
 test("previewLines() says what goes, what that frees, and what will ask for confirmation", () => {
@@ -49,6 +49,12 @@ test("previewLines() says what goes, what that frees, and what will ask for conf
     "3 stay, 2 would go: 2.0 kB of 55.0 kB are in packs that only those need.",
   );
   assert.match(lines[10] ?? "", /^Of db1\/shop, 2 would go in one day, where 1 may/);
+});
+
+test("a preview that does not know the packs counts no bytes", () => {
+  const preview = { ...previewOf([1, 2, 3].map((day) => backupOf(day))), hasPacks: false };
+  assert.ok(previewLines(preview).includes("2 stay, 1 would go."));
+  assert.ok(!("bytes" in previewDocument(preview)));
 });
 
 test("previewDocument() has the reasons as data and in words", () => {

@@ -17,6 +17,8 @@ export interface Preview {
   at: Date;
   decisions: Decision<NamedBackup>[];
   breaches: LimitBreach[];
+  /** False when the backups' packs were left out: what they hold is not counted then. */
+  hasPacks: boolean;
 }
 
 /** What a rule keeps, as `--json` shows it. */
@@ -30,7 +32,7 @@ export function previewDocument(preview: Preview) {
   const confirm = breaches.map(({ database, going, limit }) => {
     return { database: nameOf(database, decisions), going, limit };
   });
-  return { rule: formatRule(rule), at, backups, ...sums(decisions), confirm };
+  return { rule: formatRule(rule), at, backups, ...sums(preview), confirm };
 }
 
 /** The same for people. */
@@ -47,14 +49,17 @@ export function previewLines(preview: Preview): string[] {
     kept ? "stays" : "goes",
     reasons.map(describeReason).join("; ") || "nothing keeps it",
   ]);
-  const { kept, going, bytes } = sums(decisions);
+  const { kept, going, bytes } = sums(preview);
+  const frees =
+    bytes === undefined
+      ? ""
+      : `: ${formatBytes(bytes.freed)} of ${formatBytes(bytes.stored)} are in packs that only those need`;
   return [
     head,
     "",
     ...formatTable([["BACKUP", "DATABASE", "KIND", "STATE", "STORED", "", "WHY"], ...rows]),
     "",
-    `${kept} stay, ${going} would go: ${formatBytes(bytes.freed)} of ${formatBytes(bytes.stored)} ` +
-      "are in packs that only those need.",
+    `${kept} stay, ${going} would go${frees}.`,
     ...breaches.map(
       ({ database, going: count, limit }) =>
         `Of ${nameOf(database, decisions)}, ${count} would go in one day, where ${limit} may: ` +
@@ -63,11 +68,18 @@ export function previewLines(preview: Preview): string[] {
   ];
 }
 
-function sums(decisions: readonly Decision<NamedBackup>[]) {
+interface Sums {
+  kept: number;
+  going: number;
+  bytes?: { stored: number; freed: number };
+}
+
+function sums({ decisions, hasPacks }: Preview): Sums {
   const kept = decisions.filter((decision) => decision.kept).map(({ backup }) => backup);
+  const counts = { kept: kept.length, going: decisions.length - kept.length };
+  if (!hasPacks) return counts;
   const stored = storedBytes(decisions.map(({ backup }) => backup));
-  const freed = stored - storedBytes(kept);
-  return { kept: kept.length, going: decisions.length - kept.length, bytes: { stored, freed } };
+  return { ...counts, bytes: { stored, freed: stored - storedBytes(kept) } };
 }
 
 function nameOf(database: string, decisions: readonly Decision<NamedBackup>[]): string {
