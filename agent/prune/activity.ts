@@ -9,8 +9,8 @@ import type { InstanceInventory } from "./inventory.ts";
 export interface Activity {
   /** In which a backup has begun, or was committed. */
   epochs: Set<string>;
-  /** Ids of backups. */
-  committed: Set<string>;
+  /** Ids of those backups. */
+  backups: Set<string>;
 }
 
 /** Looks again, right before something is removed. */
@@ -18,10 +18,11 @@ export async function findActivity(
   { instance, intents, manifests }: InstanceInventory,
   { store, repository, signal }: { store: ObjectStore; repository: string; signal: AbortSignal },
 ): Promise<Activity> {
-  const activity: Activity = { epochs: new Set(), committed: new Set() };
+  const activity: Activity = { epochs: new Set(), backups: new Set() };
   for await (const { key } of store.list(`${instance}/intents/`, { signal })) {
     const parsed = parseKey(key);
     if (parsed?.kind !== "intent" || intents.has(parsed.id)) continue;
+    activity.backups.add(parsed.id);
     const place = { repository, instance, id: parsed.id };
     // One that has ended meanwhile was committed, and is seen next, or it needs nothing.
     const intent = await unlessMissing(() => readIntent(store, place, { signal }));
@@ -33,7 +34,7 @@ export async function findActivity(
     const read = await unlessMissing(() => readHeader(store, key, { signal }));
     if (read === undefined) continue;
     activity.epochs.add(read.header.epoch);
-    activity.committed.add(parsed.id);
+    activity.backups.add(parsed.id);
   }
   return activity;
 }

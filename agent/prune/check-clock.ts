@@ -4,8 +4,10 @@ import { pruneKey } from "../repository/object-key.ts";
 import type { PruneRecord } from "../repository/prune-record.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
-/** By so much may two clocks differ; nothing is removed that is younger than that. */
+/** By so much may the clocks of two pruners differ; nothing is removed that is younger than that. */
 const toleranceMs = 24 * 3600 * 1000;
+/** And from the store's: what two pruners have seen a day apart, they have seen a day apart. */
+const storeToleranceMs = 3600 * 1000;
 
 /** Refuses a clock that is before that of an earlier prune: one of the two is wrong. Pure. */
 export function assertAfter(last: PruneRecord | undefined, now: Date): void {
@@ -28,7 +30,7 @@ export async function assertStoreClock(
   const created = (await store.head(key, { signal }))?.created;
   const here = now();
   await removeProbe(store, key, signal);
-  if (created === undefined || Math.abs(+created - +here) <= toleranceMs) return;
+  if (created === undefined || Math.abs(+created - +here) <= storeToleranceMs) return;
   const what = `this machine says ${here.toISOString()}, and the store ${created.toISOString()}`;
   throw new DbctlError("failed", `Cannot prune: ${what}`, {
     remedy: "Set the clock of this machine, or of the store",

@@ -193,3 +193,23 @@ test("pruneRepository() removes what the trying of a store has left, after a day
   of.pass(2);
   assert.deepEqual(doneBy(await of.prune()), [{ kind: "removed", key, size: 1 }]);
 });
+
+test("pruneRepository() leaves what a crashed backup has left when it is announced anew", async () => {
+  await using of = await makePruneScratch();
+  await of.backUp();
+  const id = "20261120T101530Z-k3v9x0ap";
+  const map = `7312/backups/${id}/map-0`;
+  await of.store.put(map, [Buffer.from("a map")], { signal });
+  await of.pruneDaily(1);
+  of.pass(day);
+  const { store, scratch, clock } = of;
+  const intent = { format: 1, repository: scratch.repository.id, instance: "7312", backup: id };
+  const json = JSON.stringify({ ...intent, epoch: id, started: clock.now.toISOString() });
+  const how = { store, repository: scratch.repository.id, by: "p", now: () => clock.now };
+  for await (const { kind } of pruneRepository({ ...how, confirm: true, signal }))
+    if (kind === "planned") await store.put(`7312/intents/${id}`, [Buffer.from(json)], { signal });
+  assert.deepEqual(await of.keys(map), [map]);
+  await store.delete(`7312/intents/${id}`, { signal });
+  await of.prune();
+  assert.deepEqual(await of.keys(map), []);
+});

@@ -152,12 +152,12 @@ async function* removeObjects(
       .entries()
       .flatMap(([epoch, all]) => cut(all).map((some) => [epoch, some] as const));
     for (const [epoch, some] of parts) {
-      const { epochs, committed } = await findActivity(taken, { ...options, repository });
+      const { epochs, backups } = await findActivity(taken, { ...options, repository });
       if (epoch !== undefined && epochs.has(epoch))
         yield { kind: "epoch-in-use", instance: taken.instance, epoch };
       else
         yield* removeAll(
-          some.filter(({ backup = "" }) => !committed.has(backup)),
+          some.filter(({ backup = "" }) => !backups.has(backup)),
           options,
         );
     }

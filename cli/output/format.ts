@@ -26,7 +26,9 @@ export function formatSeconds(seconds: number): string {
 /** Rows as columns, the first row being the head. */
 export function formatTable(cells: readonly (readonly string[])[]): string[] {
   const rows = cells.map((row) => row.map(printable));
-  const widths = (rows[0] ?? []).map((_, n) => Math.max(...rows.map((row) => row[n]?.length ?? 0)));
+  const widths = (rows[0] ?? []).map((_, n) =>
+    rows.reduce((most, row) => Math.max(most, row[n]?.length ?? 0), 0),
+  );
   return rows.map((row) =>
     row
       .map((cell, n) => cell.padEnd(widths[n] ?? 0))
