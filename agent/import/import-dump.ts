@@ -134,8 +134,10 @@ async function intoPrepared(work: Prepared, options: ImportOptions): Promise<Imp
   const { path, source, target, survey, server, names, into, database } = work;
   const { signal, onRead } = options;
   await using prepared = new PreparedTargets();
+  let isBegun = false;
   try {
     for (const name of into) await prepared.prepare(work, name, options);
+    isBegun = true;
     const items = source.items(onRead === undefined ? { signal } : { signal, onRead });
     return await importItems(items, {
       path,
@@ -150,7 +152,8 @@ async function intoPrepared(work: Prepared, options: ImportOptions): Promise<Imp
     });
   } catch (error) {
     await prepared.undo(error);
-    throw options.create ? error : incomplete(error);
+    // A target that was refused was not touched: nobody must be told to empty it.
+    throw options.create || !isBegun ? error : incomplete(error);
   }
 }
 
