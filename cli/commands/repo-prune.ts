@@ -27,11 +27,16 @@ export function repoPruneCommand(signal: AbortSignal): Command {
     )
     .argument("<repo-url>", "for example file:///backups")
     .option("--confirm", "do it", false)
-    .option("--instance <id>", "only this server; may be repeated", collect(instancePattern), [])
+    .option(
+      "--instance <id>",
+      "only this server; may be repeated",
+      collect(instancePattern, "7312…"),
+      [],
+    )
     .option(
       "--retire-epoch <epoch>",
       "no host uses this epoch any more; may be repeated",
-      collect(timedIdPattern),
+      collect(timedIdPattern, "20261120T101530Z-k3v9x0ap"),
       [],
     )
     .option("--accept-missing", "remove what only backups that are missing could need", false)
@@ -52,9 +57,9 @@ Examples:
   dbctl repo prune file:///backups
   dbctl repo prune file:///backups --confirm`;
 
-function collect(pattern: RegExp) {
+function collect(pattern: RegExp, example: string) {
   return (text: string, before: string[]): string[] => {
-    if (!pattern.test(text)) throw new InvalidArgumentError("it is no such name");
+    if (!pattern.test(text)) throw new InvalidArgumentError(`expected an id such as ${example}`);
     return [...before, text];
   };
 }
