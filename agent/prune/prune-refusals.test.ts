@@ -265,7 +265,11 @@ describe("between the plan and the removal", () => {
 test("pruneRepository() names the epoch or server that it does not know", async () => {
   await using of = await makePruneScratch();
   await makeDoomed(of);
-  await assert.rejects(of.prune({ only: ["7314"] }), { code: "usage", message: /server 7314/ });
+  await assert.rejects(of.prune({ only: ["7314"] }), {
+    code: "usage",
+    message: /server 7314/,
+    remedy: /^Known: 731[23]/,
+  });
   await assert.rejects(of.prune({ retired: ["x"] }), { code: "usage", message: /epoch x/ });
   assert.deepEqual(doneBy(await of.prune({ only: ["7313"] })), []);
 });

@@ -2,6 +2,7 @@ import { DbctlError } from "../../core/errors.ts";
 import { nearestName } from "../../core/nearest-name.ts";
 import { inParallel } from "../repository/in-parallel.ts";
 import { putPruneRecord } from "../repository/prune-record.ts";
+import { instancePattern } from "../repository/identifier.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { findActivity } from "./activity.ts";
 import { assertAfter, assertStoreClock } from "./check-clock.ts";
@@ -51,7 +52,7 @@ export async function* pruneRepository(options: PruneOptions): AsyncGenerator<Pr
   const { troubles, last } = inventory;
   if (troubles.length > 0) throw joinTroubles(troubles, `prune ${store.url}`);
   assertAfter(last, now);
-  assertKnown(inventory, { only, retired });
+  await assertKnown(inventory, { store, only, retired, signal });
   const { mostSeen, acceptsMissing = false } = options;
   const told = { acceptsMissing, ...(mostSeen === undefined ? {} : { mostSeen }) };
   const decided = planPrune(inventory, { now, retired: new Set(retired), ...told });
@@ -79,20 +80,42 @@ async function takeSettled(options: InventoryOptions): Promise<Inventory> {
   }
 }
 
-function assertKnown(
+interface Named {
+  store: ObjectStore;
+  only: readonly string[] | undefined;
+  retired: readonly string[];
+  signal: AbortSignal;
+}
+
+async function assertKnown(
   { instances }: Inventory,
-  { only = [], retired }: { only: readonly string[] | undefined; retired: readonly string[] },
-): void {
-  const servers = instances.map(({ instance }) => instance);
+  { store, only = [], retired, signal }: Named,
+): Promise<void> {
+  const listed = new Set(instances.map(({ instance }) => instance));
+  const server = only.find((one) => !listed.has(one));
+  // The inventory has only those that were asked for.
+  if (server !== undefined)
+    throw unknown(`server ${server}`, server, await listServers(store, { signal }));
   const epochs = instances.flatMap((one) => [...one.epochs.keys()]);
-  for (const [name, known, what] of [
-    ...only.map((one) => [one, servers, "server"] as const),
-    ...retired.map((one) => [one, epochs, "epoch"] as const),
-  ])
-    if (!known.includes(name))
-      throw new DbctlError("usage", `Cannot prune ${what} ${name}: there is none of that name`, {
-        remedy: `Known: ${nearestName(name, known) ?? known.join(", ")}`,
-      });
+  const epoch = retired.find((one) => !epochs.includes(one));
+  if (epoch !== undefined) throw unknown(`epoch ${epoch}`, epoch, epochs);
+}
+
+async function listServers(
+  store: ObjectStore,
+  { signal }: { signal: AbortSignal },
+): Promise<string[]> {
+  const folders = await Array.fromAsync(store.listFolders("", { signal }));
+  return folders.filter((name) => instancePattern.test(name));
+}
+
+/** Names that a remedy lists. */
+const mostNamed = 20;
+
+function unknown(what: string, name: string, known: string[]): DbctlError {
+  return new DbctlError("usage", `Cannot prune ${what}: there is none of that name`, {
+    remedy: `Known: ${nearestName(name, known) ?? (known.slice(0, mostNamed).join(", ") || "none")}`,
+  });
 }
 
 /** Epochs, and signing keys in them, of one server: a host makes one in a month. */
