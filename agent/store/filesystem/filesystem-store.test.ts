@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readdir, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -137,4 +137,24 @@ test("parseFileUrl() takes absolute paths on this host only", () => {
   ];
   for (const url of ["", "/srv", "file:srv", "file://host/srv", "file:///", "s3://a/b", ...odd])
     assert.throws(() => parseFileUrl(url), { code: "usage" });
+});
+
+test("createFilesystemStore() lists nothing beside a link, behind which more may be", async () => {
+  await using folder = await makeScratchFolder("store");
+  const root = join(folder.path, "root");
+  const store = createFilesystemStore(root);
+  await store.put("a/backups/b", [Buffer.from("x")], { signal });
+  await store.put("c/d", [Buffer.from("x")], { signal });
+  await rename(join(root, "a/backups"), join(folder.path, "elsewhere"));
+  await symlink(join(folder.path, "elsewhere"), join(root, "a/backups"));
+  const list = (prefix: string) => Array.fromAsync(store.list(prefix, { signal }));
+  for (const prefix of ["", "a/", "a/backups/", "a/backups/b"])
+    await assert.rejects(
+      list(prefix),
+      { code: "store-io", message: /a\/backups: .* link/ },
+      prefix,
+    );
+  assert.equal((await list("c/")).length, 1);
+  await symlink(join(folder.path, "elsewhere"), join(root, "e"));
+  await assert.rejects(Array.fromAsync(store.listFolders("", { signal })), { message: /link/ });
 });
