@@ -98,7 +98,7 @@ export const deletion: readonly Mutation[] = [
   {
     defect: "the last good backup of a database can be deleted",
     file: "agent/marks/delete-backup.ts",
-    from: "if (!lastOne) await assertNotLast(header, { store, signal });",
+    from: "if (!lastOne) await assertNotLast(header, { store, together, signal });",
     to: "",
     tests: ["agent/marks/mark-backup.test.ts"],
   },
