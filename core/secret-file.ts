@@ -36,8 +36,13 @@ export async function writeSecretFile(path: string, text: string): Promise<void>
     await syncFolder(dirname(path));
   } catch (cause) {
     await rm(next, { force: true });
-    const { message } = cause as Error;
-    const remedy = "Check the folder's rights and that its disk is not full";
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "ENOSPC" || code === "EDQUOT")
+      throw new DbctlError("store-full", `Cannot write ${path}: its disk is full`, {
+        remedy: "Make room there",
+        cause,
+      });
+    const remedy = "Check the folder and its rights";
     throw new DbctlError("system-failed", `Cannot write ${path}: ${message}`, { remedy, cause });
   }
 }
