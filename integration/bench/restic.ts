@@ -44,6 +44,7 @@ export async function benchRestic({ megabytes, runs, jobs }: BenchOptions): Prom
   console.log(grown("unchanged", [before, await sizes()], runs));
   await psql(server, kind, changed);
   before = await sizes();
+  for (const line of tableHead) console.log(line);
   console.log(await compete({ work: "again, 2 % of rows changed", ...full }, 1));
   console.log(grown("2 % of rows changed", [before, await sizes()], 1));
 }
