@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -62,11 +62,14 @@ async function mutate(folder: string, { file, from, to }: Mutation): Promise<voi
 }
 
 async function runTests(folder: string, tests: readonly string[]) {
-  const args = ["--test", "--test-reporter=spec", "--test-timeout=60000", ...tests];
+  const temp = join(folder, "temp");
+  await mkdir(temp);
+  const args = ["--test", "--test-reporter=spec", "--test-timeout=30000", ...tests];
   const child = spawn(process.execPath, args, {
     cwd: folder,
-    // Within a test runner's process, node prints for that runner.
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    // Within a test runner's process, node prints for that runner. A defect may hang a test, which is
+    // then killed and leaves its folders: they go with the copy.
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined, TMPDIR: temp },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
