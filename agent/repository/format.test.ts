@@ -11,7 +11,7 @@ import {
 
 // A decoder made from README.md alone. It shares no code with the one that it holds to its word.
 
-test("README.md is enough to restore a backup", async () => {
+test("docs/format.md is enough to restore a backup", async () => {
   await using scratch = await makeScratchRepository();
   const streams = [
     [crypto.randomBytes(3000), Buffer.alloc(5000, "row\n"), Buffer.from("x")],
