@@ -9,7 +9,7 @@ import {
   type ScratchRepository,
 } from "../../integration/fixtures/scratch-repository.ts";
 
-// A decoder made from README.md alone. It shares no code with the one that it holds to its word.
+// A decoder made from docs/format.md alone. It shares no code with the one that it holds to its word.
 
 test("docs/format.md is enough to restore a backup", async () => {
   await using scratch = await makeScratchRepository();
